@@ -1,0 +1,133 @@
+/* The node: the board's side of the link (PROTOCOL.md), without a transport. Bytes go in by et_node_receive, out by
+ * port->write; time comes from port->clock_ms; everything lives in the caller's et_node and arena. */
+#ifndef EDGETWIN_NODE_H
+#define EDGETWIN_NODE_H
+
+#include "edgetwin/bundle.h"
+#include "edgetwin/frame.h"
+#include "edgetwin/sha256.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ET_NODE_SLOTS 2u
+#define ET_NODE_NONCE 16u
+#define ET_SLOT_RECORD 16u /* bytes at a slot's start that say whether its bundle is current */
+
+/* A place for a bundle that outlives the session: ET_SLOT_RECORD bytes, then the bundle. */
+typedef struct et_slot {
+    const uint8_t *bytes; /* memory-mapped, 16-byte aligned */
+    size_t size;          /* bytes, ET_SLOT_RECORD included */
+} et_slot;
+
+/* Where samples come from when the board streams on its own clock. A board with a sensor brings its own. */
+typedef struct et_source {
+    /* Fills signal[0 .. m-1] with raw window `window`. ET_OK; ET_PENDING: not complete yet, ask again; or an error of
+     * this window, which is reported in its place. */
+    et_status (*read)(void *context, uint32_t window, unsigned m, float *signal);
+    void *context;
+} et_source;
+
+/* What a board brings. All functions get `context`. */
+typedef struct et_port {
+    void *context;
+    void (*write)(void *context, const uint8_t *bytes, size_t size); /* to the link; blocks until taken */
+    uint32_t (*clock_ms)(void *context);                             /* milliseconds, wraps */
+    uint32_t (*ticks)(void *context);                                /* work counter for STATS, wraps; may return 0 */
+    void (*entropy)(void *context, uint8_t bytes[ET_NODE_NONCE]);    /* best available; mixed by hashing */
+    /* Erases a slot (to any constant), programs bytes at an offset of it. offset and size are multiples of 4; an area
+     * is programmed once after each erase. Both return ET_OK or ET_ERR_FLASH. */
+    et_status (*slot_erase)(void *context, unsigned slot);
+    et_status (*slot_program)(void *context, unsigned slot, size_t offset, const uint8_t *bytes, size_t size);
+} et_port;
+
+typedef struct et_node_config {
+    const char *board;          /* name, at most 31 characters */
+    const char *slot_memory;    /* "flash", "ram" or "file" */
+    et_slot slots[ET_NODE_SLOTS];
+    const uint8_t *key;         /* pre-shared key, or NULL: open */
+    size_t key_size;
+    const uint8_t *dictionary;  /* bundle linked into the firmware, used while no slot holds one; or NULL */
+    size_t dictionary_size;
+    const et_source *source;    /* for START with source 2 (recorded or sensor); or NULL */
+    uint16_t max_payload;       /* largest payload, 256 .. 4 * ET_MAX_SAMPLES + 16 */
+    uint8_t credit;             /* frames of max_payload that the receive buffer can hold, at least 1 */
+} et_node_config;
+
+/* Smallest arena: the frame buffers and no dictionary. */
+size_t et_node_arena_size(uint16_t max_payload);
+
+/* Arena bytes that a dictionary of this shape takes beyond et_node_arena_size: window, code, OMP workspace and a queue of
+ * two codes (what is left of the arena lengthens the queue). 0 if out of range. */
+size_t et_node_dictionary_size(const et_dictionary *dictionary);
+
+typedef struct et_node_queue {
+    uint8_t *entries; /* capacity x entry_size */
+    uint16_t entry_size, capacity, head, count;
+    uint16_t in_flight; /* of count, sent and not acknowledged */
+    uint32_t oldest;    /* window of entries[head] */
+    uint32_t sent_ms;   /* when progress was last made */
+} et_node_queue;
+
+typedef struct et_node {
+    const et_port *port;
+    const et_node_config *config;
+
+    uint8_t *receive; /* one COBS frame being collected */
+    size_t receive_size, receive_capacity;
+    uint8_t *raw; /* the frame being built */
+    uint8_t *wire;
+    uint8_t *arena; /* the part that depends on the dictionary */
+    size_t arena_size;
+
+    /* session */
+    uint8_t host_nonce[ET_NODE_NONCE], node_nonce[ET_NODE_NONCE];
+    uint8_t session_key[ET_SHA256_SIZE];
+    uint32_t send_sequence, receive_sequence;
+    uint8_t overflowed, has_session, authenticated, use_mac;
+
+    /* dictionary */
+    et_dictionary dictionary;
+    uint8_t has_dictionary, current_slot; /* ET_NODE_SLOTS: the one linked in */
+    uint32_t generation;
+    float *signal;
+    uint16_t *support;
+    float *coefficients;
+    uint8_t *code;
+    void *workspace;
+    size_t workspace_size;
+
+    /* upload */
+    uint64_t upload_id;
+    uint32_t upload_length, upload_offset;
+    uint8_t upload_active;
+
+    /* stream on the board's own clock */
+    et_node_queue queue;
+    uint32_t window, windows_left, period_ms, due_ms;
+    uint8_t streaming, endless, host_credit;
+
+    /* statistics since hello */
+    uint32_t signals, ticks_last, ticks_min, ticks_max, frames_bad;
+    uint64_t ticks_total;
+} et_node;
+
+/* Sets up the node and opens the newest slot whose bundle is whole. port, config and arena stay the caller's and must
+ * outlive the node. arena is 8-byte aligned.
+ * ET_ERR_ARGUMENT, ET_ERR_WORKSPACE (arena below et_node_arena_size). */
+et_status et_node_init(et_node *node, const et_port *port, const et_node_config *config, void *arena, size_t arena_size);
+
+/* Takes bytes from the link, in any portions, and answers every frame that they complete. */
+void et_node_receive(et_node *node, const uint8_t *bytes, size_t size);
+
+/* Does what time asks for: the next window of a stream, resending. Call it often. Nonzero if there is more to do now. */
+int et_node_poll(et_node *node);
+
+/* The source of a recording (bundle kind 3): window k is the m values from k * m on, wrapping at the last whole window. */
+et_status et_recording_read(void *recording, uint32_t window, unsigned m, float *signal);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
