@@ -38,6 +38,10 @@ et_status et_bundle_open(const uint8_t *bytes, size_t size, et_bundle *bundle);
 et_status et_dictionary_open(const uint8_t *bytes, size_t size, et_dictionary *dictionary);
 et_status et_recording_open(const uint8_t *bytes, size_t size, et_recording *recording);
 
+/* An et_source.read (node.h) over an et_recording: window k is the m values from k * m on, wrapping at the last whole
+ * window. ET_ERR_FIT if the recording holds no whole window. */
+et_status et_recording_read(void *recording, uint32_t window, unsigned m, float *signal);
+
 #ifdef __cplusplus
 }
 #endif

@@ -38,10 +38,11 @@ typedef struct et_frame_key {
     uint32_t sequence;   /* the full 32-bit sequence number; its low half is in the header */
 } et_frame_key;
 
-/* COBS (Cheshire & Baker 1999). Neither writes the end mark.
- * encode: `out` may not overlap `in`; capacity size + size / 254 + 1. Returns the bytes written, 0 if they do not fit.
+/* COBS (Cheshire & Baker 1999); neither knows of the end mark.
+ * write: hands the encoding to `write` run by run, so that no second buffer is needed.
  * decode: `out` may be `in`. ET_ERR_FORMAT for what is not COBS, ET_ERR_CAPACITY. */
-size_t et_cobs_encode(const uint8_t *in, size_t size, uint8_t *out, size_t capacity);
+typedef void et_write(void *context, const uint8_t *bytes, size_t size);
+void et_cobs_write(const uint8_t *in, size_t size, et_write *write, void *context);
 et_status et_cobs_decode(const uint8_t *in, size_t size, uint8_t *out, size_t capacity, size_t *out_size);
 
 /* Writes header, payload, MAC (if key->key is set) and CRC to `raw`. payload may already lie at raw + ET_FRAME_HEADER.

@@ -4,6 +4,7 @@
 #define EDGETWIN_NODE_H
 
 #include "edgetwin/bundle.h"
+#include "edgetwin/encode.h"
 #include "edgetwin/frame.h"
 #include "edgetwin/sha256.h"
 
@@ -13,6 +14,9 @@ extern "C" {
 
 #define ET_NODE_SLOTS 2u
 #define ET_NODE_NONCE 16u
+#define ET_NODE_LEAST_PAYLOAD 256u
+#define ET_NODE_MOST_PAYLOAD (4u * ET_MAX_SAMPLES + 16u)
+#define ET_NODE_RESEND_MS 250u /* a stream without progress is sent again after this */
 #define ET_SLOT_RECORD 16u /* bytes at a slot's start that say whether its bundle is current */
 
 /* A place for a bundle that outlives the session: ET_SLOT_RECORD bytes, then the bundle. */
@@ -51,71 +55,70 @@ typedef struct et_node_config {
     const uint8_t *dictionary;  /* bundle linked into the firmware, used while no slot holds one; or NULL */
     size_t dictionary_size;
     const et_source *source;    /* for START with source 2 (recorded or sensor); or NULL */
-    uint16_t max_payload;       /* largest payload, 256 .. 4 * ET_MAX_SAMPLES + 16 */
+    uint16_t max_payload;       /* largest payload, a multiple of 4, ET_NODE_LEAST_PAYLOAD .. ET_NODE_MOST_PAYLOAD */
     uint8_t credit;             /* frames of max_payload that the receive buffer can hold, at least 1 */
 } et_node_config;
 
-/* Smallest arena: the frame buffers and no dictionary. */
-size_t et_node_arena_size(uint16_t max_payload);
+/* Arena bytes that the frame buffers take; the rest is for the dictionary. */
+size_t et_node_buffers_size(uint16_t max_payload);
 
-/* Arena bytes that a dictionary of this shape takes beyond et_node_arena_size: window, code, OMP workspace and a queue of
- * two codes (what is left of the arena lengthens the queue). 0 if out of range. */
+/* Arena bytes that a dictionary takes beyond that: support, coefficients, OMP workspace and a queue of two codes (what is
+ * left of the arena lengthens the queue). */
 size_t et_node_dictionary_size(const et_dictionary *dictionary);
 
+/* Codes waiting to be sent or acknowledged, oldest first. Entry: u16 size, u8 status, u8 unused, code. */
 typedef struct et_node_queue {
     uint8_t *entries; /* capacity x entry_size */
-    uint16_t entry_size, capacity, head, count;
-    uint16_t in_flight; /* of count, sent and not acknowledged */
-    uint32_t oldest;    /* window of entries[head] */
-    uint32_t sent_ms;   /* when progress was last made */
+    size_t entry_size;
+    unsigned capacity, head, count;
+    unsigned in_flight; /* of count: sent and not acknowledged */
+    uint32_t oldest;    /* window of the entry at head */
+    uint32_t progress_ms;
 } et_node_queue;
 
 typedef struct et_node {
     const et_port *port;
     const et_node_config *config;
-
-    uint8_t *receive; /* one COBS frame being collected */
-    size_t receive_size, receive_capacity;
-    uint8_t *raw; /* the frame being built */
-    uint8_t *wire;
-    uint8_t *arena; /* the part that depends on the dictionary */
+    uint8_t *receive; /* the frame being collected, then decoded in place */
+    size_t received, receive_capacity;
+    uint8_t too_long; /* the frame being collected does not fit */
+    uint8_t *raw;     /* the frame being built; between frames, the window of an on-board source */
+    uint8_t *arena;   /* the part for the dictionary */
     size_t arena_size;
 
-    /* session */
-    uint8_t host_nonce[ET_NODE_NONCE], node_nonce[ET_NODE_NONCE];
-    uint8_t session_key[ET_SHA256_SIZE];
-    uint32_t send_sequence, receive_sequence;
-    uint8_t overflowed, has_session, authenticated, use_mac;
+    struct {
+        uint8_t host_nonce[ET_NODE_NONCE], node_nonce[ET_NODE_NONCE], key[ET_SHA256_SIZE];
+        uint32_t sent, taken; /* sequence numbers */
+        uint8_t open, authenticated, mac;
+    } session;
 
-    /* dictionary */
     et_dictionary dictionary;
-    uint8_t has_dictionary, current_slot; /* ET_NODE_SLOTS: the one linked in */
+    et_encoder encoder;
+    uint8_t has_dictionary;
+    uint8_t current_slot; /* ET_NODE_SLOTS: none of them */
     uint32_t generation;
-    float *signal;
-    uint16_t *support;
-    float *coefficients;
-    uint8_t *code;
-    void *workspace;
-    size_t workspace_size;
 
-    /* upload */
-    uint64_t upload_id;
-    uint32_t upload_length, upload_offset;
-    uint8_t upload_active;
+    struct {
+        uint64_t id;
+        uint32_t length, offset;
+        uint8_t active;
+    } upload;
 
-    /* stream on the board's own clock */
     et_node_queue queue;
-    uint32_t window, windows_left, period_ms, due_ms;
-    uint8_t streaming, endless, host_credit;
+    struct {
+        uint32_t window, left, period_ms, due_ms; /* next window; windows still to take */
+        uint8_t active, endless, host_credit;
+    } stream;
 
-    /* statistics since hello */
-    uint32_t signals, ticks_last, ticks_min, ticks_max, frames_bad;
-    uint64_t ticks_total;
+    struct {
+        uint32_t signals, last, least, most, bad_frames; /* ticks of et_encode */
+        uint64_t total;
+    } stats;
 } et_node;
 
 /* Sets up the node and opens the newest slot whose bundle is whole. port, config and arena stay the caller's and must
  * outlive the node. arena is 8-byte aligned.
- * ET_ERR_ARGUMENT, ET_ERR_WORKSPACE (arena below et_node_arena_size). */
+ * ET_ERR_ARGUMENT, ET_ERR_WORKSPACE (arena below et_node_buffers_size or not aligned). */
 et_status et_node_init(et_node *node, const et_port *port, const et_node_config *config, void *arena, size_t arena_size);
 
 /* Takes bytes from the link, in any portions, and answers every frame that they complete. */
@@ -123,9 +126,6 @@ void et_node_receive(et_node *node, const uint8_t *bytes, size_t size);
 
 /* Does what time asks for: the next window of a stream, resending. Call it often. Nonzero if there is more to do now. */
 int et_node_poll(et_node *node);
-
-/* The source of a recording (bundle kind 3): window k is the m values from k * m on, wrapping at the last whole window. */
-et_status et_recording_read(void *recording, uint32_t window, unsigned m, float *signal);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,7 @@
  *   any magnitude            the signal is first scaled by a power of two, so that squares neither overflow nor
  *                            vanish; ET_ERR_OVERFLOW where a coefficient would not fit a float32
  *
- * Arithmetic: float32 without contraction, reductions in the order of dot.h. Integer atoms are correlated in integers
+ * Arithmetic: float32 without contraction, reductions in the order of vector.h. Integer atoms are correlated in integers
  * with the residual rounded to 14 bits (fewer for m above 1024), which is exact in any order. So every target and
  * every port gives the same bits. */
 #ifndef EDGETWIN_OMP_H

@@ -1,0 +1,37 @@
+/* The float32 representation, for exact scaling by powers of two and for tests that no rounding can disturb. */
+#ifndef EDGETWIN_FLOAT_BITS_H
+#define EDGETWIN_FLOAT_BITS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define ET_FLOAT_INFINITY_BITS 0x7f800000u
+
+static inline uint32_t et_float_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float et_float_from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Bits of |value|: they order like the magnitudes, and NaN and infinity are the largest. */
+static inline uint32_t et_float_magnitude(float value) { return et_float_bits(value) & 0x7fffffffu; }
+
+static inline int et_float_finite(float value) { return et_float_magnitude(value) < ET_FLOAT_INFINITY_BITS; }
+
+static inline float et_float_abs(float value) { return et_float_from_bits(et_float_magnitude(value)); }
+
+/* 2^exponent, -126 <= exponent <= 127. */
+static inline float et_float_power2(int exponent) { return et_float_from_bits((uint32_t)(exponent + 127) << 23); }
+
+/* Nearest integer, halves away from zero; |value| < 2^30. */
+static inline int32_t et_float_round(float value) { return (int32_t)(value < 0.0f ? value - 0.5f : value + 0.5f); }
+
+#endif
