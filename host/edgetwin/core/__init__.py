@@ -1,0 +1,183 @@
+"""The binding to the C core, the code that boards run: nothing is computed here in another way.
+
+Rows are signals. float32 throughout; the arithmetic contract is in ``device/include/edgetwin/vector.h``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgetwin.core import _core
+from edgetwin.errors import UserError
+
+__all__ = [
+    "ATOM_TYPES",
+    "VERSION",
+    "Codes",
+    "CoreError",
+    "Dictionary",
+    "node_buffers_size",
+    "omp",
+    "omp_workspace_size",
+    "pad_atoms",
+]
+
+VERSION = _core.VERSION
+
+#: Atom types by name, with the number that a bundle carries and the NumPy type.
+ATOM_TYPES: dict[str, tuple[int, type[np.generic]]] = {
+    "float32": (1, np.float32),
+    "int16": (2, np.int16),
+    "int8": (3, np.int8),
+}
+
+
+class CoreError(UserError):
+    """A status of the C core other than ``ET_OK`` (``device/include/edgetwin/status.h``)."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(f"{what}: {_core.status_text(status)}")
+        self.status = status
+
+
+class Codes(NamedTuple):
+    """Sparse codes of N signals; k = min(s, m, n). Row i uses its first ``count[i]`` entries, the rest are 0."""
+
+    support: NDArray[np.uint16]  # (N, k), ascending in each row
+    coefficients: NDArray[np.float32]  # (N, k)
+    count: NDArray[np.uint16]  # (N,)
+    residual_norm: NDArray[np.float32]  # (N,)
+    status: NDArray[np.uint8]  # (N,), 0 where the signal was encoded
+
+
+def _atom_type(atoms: NDArray[np.generic]) -> int:
+    for number, dtype in ATOM_TYPES.values():
+        if atoms.dtype == dtype:
+            return number
+    raise ValueError(f"atoms must be float32, int16 or int8, not {atoms.dtype}")
+
+
+def pad_atoms(atoms: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Atoms (n, m) as a board stores them: C order, each padded with zeros to a multiple of 4 bytes."""
+    step = max(1, 4 // atoms.dtype.itemsize)
+    missing = -atoms.shape[1] % step
+    return np.ascontiguousarray(np.pad(atoms, ((0, 0), (0, missing))) if missing else atoms)
+
+
+def omp_workspace_size(atom_type: str, m: int, n: int, s: int) -> int:
+    """Exact bytes of workspace that ``et_omp`` needs."""
+    size = _core.omp_workspace_size(ATOM_TYPES[atom_type][0], m, n, s)
+    if size == 0:
+        raise ValueError(f"no dictionary can have m={m}, n={n}")
+    return size
+
+
+def node_buffers_size(max_payload: int) -> int:
+    """Arena bytes that a node's frame buffers take; the rest of its arena is for the dictionary."""
+    return _core.node_buffers_size(max_payload)
+
+
+def omp(
+    signals: ArrayLike,
+    atoms: NDArray[np.generic],
+    s: int,
+    *,
+    tolerance: float = 0.0,
+    scales: NDArray[np.float32] | None = None,
+) -> Codes:
+    """Sparse codes by orthogonal matching pursuit, exactly as a board computes them (``omp.h``).
+
+    Parameters
+    ----------
+    signals : (N, m) array, converted to float32
+    atoms : (n, m) float32, int16 or int8; atom j is ``scales[j] * atoms[j]`` for integers and has unit norm
+    s : most atoms a code may use
+    tolerance : stop when the residual's norm is at most this
+    scales : (n,) float32, for integer atoms
+
+    A signal with NaN or infinity has status 3 and an empty code; the others are encoded all the same.
+    """
+    y = np.ascontiguousarray(signals, dtype=np.float32)
+    if y.ndim != 2 or atoms.ndim != 2 or y.shape[1] != atoms.shape[1]:
+        raise ValueError(f"signals {y.shape} and atoms {atoms.shape} must be 2-D with the same number of columns")
+    if not 0 <= s <= 65535:
+        raise ValueError(f"s must lie in 0 .. 65535, not {s}")
+    if not (np.isfinite(tolerance) and tolerance >= 0):
+        raise ValueError(f"tolerance must be finite and not negative, not {tolerance}")
+    atom_type = _atom_type(atoms)
+    if (scales is None) != (atom_type == ATOM_TYPES["float32"][0]):
+        raise ValueError("integer atoms need scales, float32 atoms have none")
+    n, m = atoms.shape
+    k = min(s, m, n)
+    rows = len(y)
+    codes = Codes(
+        np.zeros((rows, k), np.uint16),
+        np.zeros((rows, k), np.float32),
+        np.zeros(rows, np.uint16),
+        np.zeros(rows, np.float32),
+        np.zeros(rows, np.uint8),
+    )
+    scale_bytes = None if scales is None else np.ascontiguousarray(scales, dtype=np.float32)
+    _core.omp(atom_type, m, n, s, tolerance, pad_atoms(atoms), scale_bytes, y, *codes)
+    unused = np.arange(k) >= codes.count[:, None]
+    codes.support[unused] = 0
+    codes.coefficients[unused] = 0
+    return codes
+
+
+class Dictionary:
+    """A dictionary bundle, checked and used by the C core.
+
+    Raises :class:`CoreError` where a board would refuse the bundle.
+    """
+
+    def __init__(self, bundle: bytes) -> None:
+        status, opened = _core.open_dictionary(bundle)
+        if opened is None:
+            raise CoreError(status, "dictionary bundle refused")
+        self._opened = opened
+        self.m, self.n, self.s, number, self.channels, self.id = opened.shape()
+        self.atom_type = next(name for name, (value, _) in ATOM_TYPES.items() if value == number)
+        self.workspace_size, self.arena_size, self.code_max_size = opened.sizes()
+
+    @property
+    def k(self) -> int:
+        """Most atoms that a code ever uses: min(s, m, n)."""
+        return min(self.s, self.m, self.n)
+
+    def encode(self, signals: ArrayLike) -> tuple[list[bytes], NDArray[np.uint8]]:
+        """Codes of raw signals (N, m) as the bytes that a board sends, and a status each (0: encoded)."""
+        y = np.ascontiguousarray(signals, dtype=np.float32)
+        if y.ndim != 2 or y.shape[1] != self.m:
+            raise ValueError(f"signals must have shape (N, {self.m}), not {y.shape}")
+        status = np.zeros(len(y), np.uint8)
+        return self._opened.encode(y, status), status
+
+    def pack(self, support: ArrayLike, coefficients: ArrayLike) -> bytes:
+        """Bytes of one code; support strictly ascending."""
+        status, code = self._opened.pack(
+            np.ascontiguousarray(support, dtype=np.uint16), np.ascontiguousarray(coefficients, dtype=np.float32)
+        )
+        if status:
+            raise CoreError(status, "code not packed")
+        return code
+
+    def unpack(self, codes: list[bytes]) -> Codes:
+        """Sparse codes from their bytes. A code that is not valid has its status and no atoms."""
+        rows = len(codes)
+        result = Codes(
+            np.zeros((rows, self.k), np.uint16),
+            np.zeros((rows, self.k), np.float32),
+            np.zeros(rows, np.uint16),
+            np.full(rows, np.nan, np.float32),  # not on the wire
+            np.zeros(rows, np.uint8),
+        )
+        for i, code in enumerate(codes):
+            result.status[i], count = self._opened.unpack(code, result.support[i], result.coefficients[i])
+            result.count[i] = 0 if result.status[i] else count
+            result.support[i, result.count[i] :] = 0
+            result.coefficients[i, result.count[i] :] = 0
+        return result
