@@ -1,0 +1,38 @@
+# make demo [BOARD=netduinoplus2|mps2-an386|microbit|native]   learn, build, boot, stream, prove
+# make test                                                    lint, types and every test
+# Uses the active virtual environment, or makes .venv.
+
+BOARD ?= netduinoplus2
+PYTHON ?= python3
+VENV := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)
+BIN := $(VENV)/bin
+# The C core is compiled at installation: install again when it changes.
+SOURCES := pyproject.toml CMakeLists.txt host/edgetwin/core/_core.c $(wildcard device/include/edgetwin/*.h device/src/*.[ch] device/src/portable/*.c)
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.edgetwin-report
+	tools/setup/system_packages.sh $(if $(filter native,$(BOARD)),native,board)
+	$(BIN)/edgetwin demo --board $(BOARD)
+
+test: lint
+	$(BIN)/python -m pytest -rs
+
+lint: $(VENV)/.edgetwin-dev
+	tools/setup/system_packages.sh test
+	PATH="$(BIN):$$PATH" tools/lint.sh
+
+bench: $(VENV)/.edgetwin-dev
+	tools/setup/system_packages.sh board
+	$(BIN)/python tools/bench/device.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.edgetwin-%: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf build demo .venv

@@ -1,0 +1,39 @@
+"""The command line: one thin module a verb, assembled here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edgetwin.cli.build import build
+from edgetwin.cli.console import error_console
+from edgetwin.cli.demo import demo
+from edgetwin.cli.doctor import doctor
+from edgetwin.cli.flash import flash
+from edgetwin.cli.learn import learn
+from edgetwin.cli.run import run
+from edgetwin.cli.stream import stream
+from edgetwin.cli.validate import validate
+from edgetwin.errors import UserError
+
+app = typer.Typer(
+    name="edgetwin",
+    help="Learn dictionaries on the host, encode signals on the board, keep a digital twin.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (learn, build, flash, run, stream, validate, demo, doctor):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Entry point: exit code 0 done, 1 the check failed, 2 bad input (one line on stderr)."""
+    try:
+        app()
+    except UserError as error:
+        error_console().print(f"edgetwin: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

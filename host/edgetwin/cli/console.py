@@ -1,0 +1,52 @@
+"""What the verbs share of talking to people and machines: progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def error_console() -> Console:
+    """Console on stderr, for progress and errors."""
+    return Console(stderr=True)
+
+
+def progress_bar() -> Progress:
+    """A bar on stderr with count and time left; silent where stderr is not a terminal."""
+    console = error_console()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def say(text: str) -> None:
+    """One line of progress on stderr."""
+    error_console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str], *, as_json: bool) -> None:
+    """Prints ``result`` as one JSON object, or as a table of the keys that ``labels`` names."""
+    if as_json:
+        print(json.dumps(result))
+        return
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for key, label in labels.items():
+        value = result[key]
+        table.add_row(label, "-" if value is None else f"{value:,}" if isinstance(value, int) else _text(value))
+    Console().print(table)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,85 @@
+"""``edgetwin stream``: codes from a board, reconstructed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgetwin.cli.console import progress_bar, show_result
+
+_LABELS = {
+    "board": "board",
+    "signals": "windows",
+    "missing": "missing windows",
+    "refused": "windows refused by the board (NaN or infinity)",
+    "nrmse": "NRMSE",
+    "raw_bytes": "bytes raw",
+    "triplet_bytes": "bytes as the paper's triplets",
+    "sent_bytes": "bytes sent",
+    "seconds": "seconds",
+}
+
+
+def stream(
+    url: Annotated[str, typer.Argument(help="socket://HOST:PORT, /dev/ttyACM0, COM3, ... (pyserial's URLs).")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Samples that the host plays to the board. None: the board's own source.")
+    ] = None,
+    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")] = ...,  # type: ignore[assignment]
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the reconstructed signals (N, m) here as .npy.")
+    ] = None,
+    windows: Annotated[int, typer.Option(min=1, help="Windows to take from the board's own source.")] = 100,
+    period: Annotated[int, typer.Option(min=0, help="Milliseconds from one of them to the next; 0: no wait.")] = 0,
+    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too; the board names them.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Stream codes from a board and reconstruct the signals.
+
+    Example: edgetwin stream socket://127.0.0.1:5555 --dictionary sensor.etd sensor.csv -o twin.npy
+    """
+    import io
+
+    import numpy as np
+
+    from edgetwin.data import read_samples
+    from edgetwin.deploy.bundle import DictionaryBundle
+    from edgetwin.deploy.learning import signals_for
+    from edgetwin.files import write_atomically
+    from edgetwin.link import Session, load_key
+    from edgetwin.twin import Twin
+    from edgetwin.twin.collect import collect
+
+    bundle = DictionaryBundle.load(dictionary)
+    signals = None if file is None else signals_for(read_samples(file, allow_nan=allow_nan), bundle)
+    total = windows if signals is None else len(signals)
+    twin = Twin(bundle)
+    with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
+        session.upload(bundle.to_bytes())
+        task = bar.add_task("streaming", total=total)
+        frames = session.stream(0, windows, period) if signals is None else session.encode(signals)
+        received = collect(frames, lambda: bar.update(task, advance=1))
+        board = session.info.board
+    reconstruction = twin.reconstruct(received.codes)
+    if output is not None:
+        content = io.BytesIO()
+        np.save(content, reconstruction.signals)
+        write_atomically(output, content.getvalue())
+    result: dict[str, Any] = {
+        "board": board,
+        "signals": total,
+        "missing": received.missing,
+        "refused": received.refused,
+        "nrmse": None if signals is None else twin.nrmse(signals, reconstruction.signals),
+        "raw_bytes": 4 * twin.core.m * total,
+        "triplet_bytes": reconstruction.triplet_bytes,
+        "sent_bytes": received.wire_bytes,
+        "seconds": received.seconds,
+    }
+    show_result(f"{dictionary} on {url}", result, _LABELS, as_json=as_json)
+    if received.missing:
+        raise typer.Exit(1)

@@ -1,0 +1,60 @@
+"""``edgetwin validate``: prove that a board computes what the host's core computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgetwin.cli.console import progress_bar, show_result
+
+_LABELS = {
+    "board": "board",
+    "signals": "signals",
+    "differing_bits": "bits that differ from the host core's",
+    "missing": "missing windows",
+    "first_difference": "first window that differs",
+    "seconds": "seconds",
+}
+
+
+def validate(
+    url: Annotated[str, typer.Argument(help="socket://HOST:PORT, /dev/ttyACM0, COM3, ... (pyserial's URLs).")],
+    file: Annotated[Path, typer.Argument(help="Samples that the host plays to the board.")],
+    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")],
+    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare a board's codes with the host's, bit by bit. Exit code 1 on a single differing bit or missing window.
+
+    Example: edgetwin validate /dev/ttyACM0 --dictionary sensor.etd sensor.csv
+    """
+    from edgetwin.data import read_samples
+    from edgetwin.deploy.bundle import DictionaryBundle
+    from edgetwin.deploy.learning import signals_for
+    from edgetwin.link import Session, load_key
+    from edgetwin.twin import Twin, compare_codes
+    from edgetwin.twin.collect import collect
+
+    bundle = DictionaryBundle.load(dictionary)
+    signals = signals_for(read_samples(file, allow_nan=allow_nan), bundle)
+    with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
+        session.upload(bundle.to_bytes())
+        task = bar.add_task("validating", total=len(signals))
+        received = collect(session.encode(signals), lambda: bar.update(task, advance=1))
+        board = session.info.board
+    comparison = compare_codes(received.codes, Twin(bundle).encode(signals), received.lost)
+    result = {
+        "board": board,
+        "signals": comparison.signals,
+        "differing_bits": comparison.differing_bits,
+        "missing": comparison.missing,
+        "first_difference": comparison.first,
+        "seconds": received.seconds,
+    }
+    show_result(f"{dictionary} on {url}", result, _LABELS, as_json=as_json)
+    if not comparison.exact:
+        raise typer.Exit(1)
