@@ -6,8 +6,8 @@ BOARD ?= netduinoplus2
 PYTHON ?= python3
 VENV := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)
 BIN := $(VENV)/bin
-# The C core is compiled at installation: install again when it changes.
-SOURCES := pyproject.toml CMakeLists.txt host/edgetwin/core/_core.c $(wildcard device/include/edgetwin/*.h device/src/*.[ch] device/src/portable/*.c)
+# Installed again when the C core, which is compiled at installation, or the list of packages changes.
+SOURCES := pyproject.toml CMakeLists.txt $(shell find host device/include device/src -name "__init__.py" -o -name "*.[ch]")
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:

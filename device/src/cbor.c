@@ -98,8 +98,9 @@ static et_status read_item(const uint8_t *bytes, size_t size, size_t *offset, it
         return ET_OK;
     case MAJOR_UINT:
     case MAJOR_MAP:
-    case MAJOR_SIMPLE:
         return ET_OK;
+    case MAJOR_SIMPLE: /* info 24 and above are floats and the two-byte form, which 3.3 forbids for these values */
+        return info == SIMPLE_FALSE || info == SIMPLE_TRUE ? ET_OK : ET_ERR_FORMAT;
     default:
         return ET_ERR_FORMAT;
     }
@@ -151,7 +152,7 @@ et_status et_cbor_get_bool(const uint8_t *bytes, size_t size, unsigned key, uint
     const et_status status = find(bytes, size, key, &content);
     if (status != ET_OK)
         return status;
-    if (content.major != MAJOR_SIMPLE || (content.value != SIMPLE_FALSE && content.value != SIMPLE_TRUE))
+    if (content.major != MAJOR_SIMPLE)
         return ET_ERR_FORMAT;
     *value = content.value == SIMPLE_TRUE;
     return ET_OK;

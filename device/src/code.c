@@ -132,8 +132,8 @@ et_status et_code_pack(const et_dictionary *dictionary, const uint16_t *support,
     return ET_OK;
 }
 
-/* Reads one coefficient; ET_ERR_FORMAT for bits that no encoder writes. */
-static et_status read_coefficient(bit_reader *reader, unsigned bits, int exponent, float *coefficient)
+/* Reads one coefficient; ET_ERR_FORMAT for bits that no encoder writes. *largest becomes the largest |q| so far. */
+static et_status read_coefficient(bit_reader *reader, unsigned bits, int exponent, float *coefficient, int32_t *largest)
 {
     const uint32_t raw = get_bits(reader, bits);
     if (bits == 32) {
@@ -144,6 +144,9 @@ static et_status read_coefficient(bit_reader *reader, unsigned bits, int exponen
     if (raw == sign)
         return ET_ERR_FORMAT;
     const int32_t q = (raw & sign) != 0 ? (int32_t)raw - (int32_t)(sign << 1) : (int32_t)raw;
+    const int32_t magnitude = q < 0 ? -q : q;
+    if (magnitude > *largest)
+        *largest = magnitude;
     *coefficient = scale_by_power2((float)q, exponent - 126 - (int)(bits - 1));
     return ET_OK;
 }
@@ -171,16 +174,19 @@ et_status et_code_unpack(const et_dictionary *dictionary, const uint8_t *bytes, 
     const uint32_t exponent = atoms > 0 && bits < 32 ? get_bits(&reader, 8) : 0;
     if (exponent == 255)
         return ET_ERR_FORMAT;
+    int32_t largest = 0;
     for (uint32_t i = 0; i < atoms; ++i) {
         support[i] = (uint16_t)get_bits(&reader, index_bits);
         if (support[i] >= dictionary->n || (i > 0 && support[i] <= support[i - 1]))
             return ET_ERR_FORMAT;
-        const et_status status = read_coefficient(&reader, bits, (int)exponent, &coefficients[i]);
+        const et_status status = read_coefficient(&reader, bits, (int)exponent, &coefficients[i], &largest);
         if (status != ET_OK)
             return status;
     }
     if (get_bits(&reader, (unsigned)(reader.end - reader.position)) != 0)
         return ET_ERR_FORMAT;
+    if (exponent > 0 && largest < (int32_t)1 << (bits - 2))
+        return ET_ERR_FORMAT; /* the largest coefficient has a smaller exponent */
     *count = atoms;
     return ET_OK;
 }

@@ -31,7 +31,12 @@ static inline float et_float_abs(float value) { return et_float_from_bits(et_flo
 /* 2^exponent, -126 <= exponent <= 127. */
 static inline float et_float_power2(int exponent) { return et_float_from_bits((uint32_t)(exponent + 127) << 23); }
 
-/* Nearest integer, halves away from zero; |value| < 2^30. */
-static inline int32_t et_float_round(float value) { return (int32_t)(value < 0.0f ? value - 0.5f : value + 0.5f); }
+/* Nearest integer, halves away from zero; |value| < 2^30. What is added is the float32 below 0.5: with 0.5 itself the sum
+ * of 0.49999997 would round up to 1. */
+static inline int32_t et_float_round(float value)
+{
+    const float half = 0.49999997f;
+    return (int32_t)(value < 0.0f ? value - half : value + half);
+}
 
 #endif

@@ -76,10 +76,10 @@ static void interleave_residual(const layout *w, unsigned m)
     }
 }
 
-/* Bits of an int8 correlation's residual: 127 m 2^bits < 2^31. */
-static int residual_bits_s8(unsigned m) { return m <= 1024 ? 14 : m <= 2048 ? 13 : 12; }
+/* Bits of an int8 correlation's residual: 128 m 2^bits < 2^31. */
+static int residual_bits_s8(unsigned m) { return m < 1024 ? 14 : m < 2048 ? 13 : m < 4096 ? 12 : 11; }
 
-/* Right shift that brings |sum| <= 32767 m 2^14 of an int16 correlation below 2^31. */
+/* Right shift that brings |sum| <= 32768 m 2^14 of an int16 correlation to at most 2^31. */
 static unsigned sum_shift_s16(unsigned m)
 {
     unsigned shift = 0;
@@ -126,7 +126,7 @@ static unsigned select_atom(const et_dictionary *dictionary, const layout *w, fl
         for (unsigned j = 0; j < n; ++j) {
             const int64_t sum = et_dot_s16(et_atom(dictionary, j), w->residual_s16, m);
             const uint64_t magnitude = (uint64_t)(sum < 0 ? -sum : sum);
-            const float c = (float)(int32_t)(magnitude >> shift) * dictionary->scales[j];
+            const float c = (float)(uint32_t)(magnitude >> shift) * dictionary->scales[j];
             if (c > largest && !is_left_out(w, j)) {
                 largest = c;
                 best = j;

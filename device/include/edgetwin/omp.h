@@ -12,7 +12,7 @@
  *                            vanish; ET_ERR_OVERFLOW where a coefficient would not fit a float32
  *
  * Arithmetic: float32 without contraction, reductions in the order of vector.h. Integer atoms are correlated in integers
- * with the residual rounded to 14 bits (fewer for m above 1024), which is exact in any order. So every target and
+ * with the residual rounded to 14 bits (fewer for int8 from m = 1024 on), which is exact in any order. So every target and
  * every port gives the same bits. */
 #ifndef EDGETWIN_OMP_H
 #define EDGETWIN_OMP_H

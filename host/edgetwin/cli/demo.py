@@ -60,7 +60,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     started = time.monotonic()
     board = find_board(board_name)
     server = load_asd(_SERVER)
-    plan = _plan(board_name, LearningPlan)
+    plan = LearningPlan(window=8, n_components=192, n_nonzero_coefs=8)
 
     say(f"learning a dictionary from {len(server.train)} rows of {len(server.names)} metrics")
     with progress_bar() as bar:

@@ -24,10 +24,10 @@ _LABELS = {
 
 def stream(
     url: Annotated[str, typer.Argument(help="socket://HOST:PORT, /dev/ttyACM0, COM3, ... (pyserial's URLs).")],
+    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")],
     file: Annotated[
         Path | None, typer.Argument(help="Samples that the host plays to the board. None: the board's own source.")
     ] = None,
-    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")] = ...,  # type: ignore[assignment]
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the reconstructed signals (N, m) here as .npy.")
     ] = None,

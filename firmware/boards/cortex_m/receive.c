@@ -1,0 +1,39 @@
+/* One producer (the UART's interrupt) and one consumer (the program) on one core: each owns one index, and an aligned
+ * word is read and written whole, so no lock is needed. Indices run freely and wrap; the ring uses all its bytes. */
+#include "receive.h"
+
+#include "board.h"
+
+#define MASK (BOARD_RECEIVE_BUFFER - 1u)
+
+#if (BOARD_RECEIVE_BUFFER & (BOARD_RECEIVE_BUFFER - 1)) != 0
+#error "the receive buffer must be a power of two"
+#endif
+
+static volatile uint8_t ring[BOARD_RECEIVE_BUFFER];
+static volatile uint32_t written; /* the interrupt's */
+static volatile uint32_t taken;   /* the program's */
+
+void receive_byte(uint8_t byte) {
+    uint32_t index = written;
+    if (index - taken == BOARD_RECEIVE_BUFFER) return;
+    ring[index & MASK] = byte;
+    written = index + 1u;
+}
+
+size_t board_read(uint8_t *bytes, size_t capacity) {
+    uint32_t index = taken;
+    size_t size = written - index;
+    if (size > capacity) size = capacity;
+    for (size_t i = 0; i < size; i++) bytes[i] = ring[(index + i) & MASK];
+    taken = index + (uint32_t)size;
+    return size;
+}
+
+void board_idle(void) {
+    /* With interrupts masked, a byte that arrives after the check still ends WFI (Armv7-M ARM, B1.5.19), so none waits
+     * for the next millisecond. */
+    __asm volatile("cpsid i" ::: "memory");
+    if (written == taken) __asm volatile("dsb\n\twfi" ::: "memory");
+    __asm volatile("cpsie i" ::: "memory");
+}

@@ -1,0 +1,67 @@
+/* Registers of the nRF51822 that the drivers use (Nordic nRF51 Series Reference Manual 3.0.1; chapters named at each). */
+#ifndef EDGETWIN_NRF51_H
+#define EDGETWIN_NRF51_H
+
+#include "../cortex_m/core.h"
+
+/* Clock, chapter 12 */
+#define CLOCK_TASKS_HFCLKSTART REGISTER(0x40000000u)
+#define CLOCK_EVENTS_HFCLKSTARTED REGISTER(0x40000100u)
+
+/* GPIO, chapter 14 */
+#define GPIO_OUTSET REGISTER(0x50000508u)
+#define GPIO_DIRSET REGISTER(0x50000518u)
+#define GPIO_PIN_CNF(pin) REGISTER(0x50000700u + 4u * (pin))
+#define GPIO_PIN_CNF_INPUT 0u
+
+/* UART, chapter 29 */
+#define UART_TASKS_STARTRX REGISTER(0x40002000u)
+#define UART_TASKS_STARTTX REGISTER(0x40002008u)
+#define UART_EVENTS_RXDRDY REGISTER(0x40002108u)
+#define UART_EVENTS_TXDRDY REGISTER(0x4000211Cu)
+#define UART_INTENSET REGISTER(0x40002304u)
+#define UART_INTEN_RXDRDY (1u << 2)
+#define UART_ENABLE REGISTER(0x40002500u)
+#define UART_ENABLE_ENABLED 4u
+#define UART_PSELTXD REGISTER(0x4000250Cu)
+#define UART_PSELRXD REGISTER(0x40002514u)
+#define UART_RXD REGISTER(0x40002518u)
+#define UART_TXD REGISTER(0x4000251Cu)
+#define UART_BAUDRATE REGISTER(0x40002524u)
+#define UART_BAUDRATE_115200 0x01D7E000u
+#define UART_IRQ 2u
+
+/* Timers, chapter 18: 16 MHz / 2^prescaler */
+#define TIMER0 0x40008000u /* the only one with 32 bits */
+#define TIMER1 0x40009000u
+#define TIMER_TASKS_START(timer) REGISTER((timer) + 0x000u)
+#define TIMER_TASKS_CAPTURE0(timer) REGISTER((timer) + 0x040u)
+#define TIMER_EVENTS_COMPARE0(timer) REGISTER((timer) + 0x140u)
+#define TIMER_SHORTS(timer) REGISTER((timer) + 0x200u)
+#define TIMER_SHORTS_COMPARE0_CLEAR (1u << 0)
+#define TIMER_INTENSET(timer) REGISTER((timer) + 0x304u)
+#define TIMER_INTEN_COMPARE0 (1u << 16)
+#define TIMER_BITMODE(timer) REGISTER((timer) + 0x508u)
+#define TIMER_BITMODE_16 0u
+#define TIMER_BITMODE_32 3u
+#define TIMER_PRESCALER(timer) REGISTER((timer) + 0x510u)
+#define TIMER_CC0(timer) REGISTER((timer) + 0x540u)
+#define TIMER1_IRQ 9u
+
+/* Random number generator, chapter 22 */
+#define RNG_TASKS_START REGISTER(0x4000D000u)
+#define RNG_TASKS_STOP REGISTER(0x4000D004u)
+#define RNG_EVENTS_VALRDY REGISTER(0x4000D100u)
+#define RNG_CONFIG REGISTER(0x4000D504u)
+#define RNG_VALUE REGISTER(0x4000D508u)
+
+/* Non-volatile memory controller, chapter 6 */
+#define NVMC_READY REGISTER(0x4001E400u)
+#define NVMC_CONFIG REGISTER(0x4001E504u)
+#define NVMC_CONFIG_READ_ONLY 0u
+#define NVMC_CONFIG_WRITE 1u
+#define NVMC_CONFIG_ERASE 2u
+#define NVMC_ERASEPAGE REGISTER(0x4001E508u)
+#define NVMC_PAGE_SIZE 1024u
+
+#endif

@@ -1,0 +1,45 @@
+"""``edgetwin flash``: firmware onto a real board."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgetwin.cli.build import default_folder
+from edgetwin.cli.console import say
+
+
+def flash(
+    board: Annotated[str, typer.Option("--board", "-b", help="netduinoplus2 or microbit.")],
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--recording", "-r", help="Samples (.etr) to link in, as edgetwin build.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
+    tool: Annotated[str | None, typer.Option(help="dfu-util, openocd or pyocd; default the one that is there.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and leave the board alone.")] = False,
+) -> None:
+    """Build a board's firmware if needed and write it to the connected board.
+
+    Example: edgetwin flash --board microbit --dry-run
+    """
+    from edgetwin import boards
+    from edgetwin.link.keys import load_key
+
+    chosen = boards.find_board(board)
+    boards.check_flashable(chosen, tool)
+    firmware = boards.build(
+        chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
+    )
+    command = boards.flash_command(chosen, firmware, tool)
+    if dry_run:
+        print(shlex.join(command))
+        return
+    say(shlex.join(command))
+    boards.flash(chosen, firmware, tool)

@@ -1,0 +1,51 @@
+"""``edgetwin run``: a node without a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgetwin.cli.build import default_folder
+from edgetwin.cli.console import say
+
+
+def run(
+    board: Annotated[str, typer.Option("--board", "-b", help="netduinoplus2, mps2-an386, microbit or native.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1; 0 takes a free one.")] = 0,
+    pty: Annotated[bool, typer.Option("--pty", help="Link over a pseudo-terminal, as a serial port.")] = False,
+    slots: Annotated[
+        Path | None, typer.Option(help="Keep uploaded bundles in this file (native; made if missing).")
+    ] = None,
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--recording", "-r", help="Samples (.etr) to link in, as edgetwin build.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the URL.")] = False,
+) -> None:
+    """Run a node in an emulator, or as a process, until Ctrl-C; print the URL to connect to.
+
+    Example: edgetwin run --board netduinoplus2 --port 5555
+    """
+    from edgetwin import boards
+    from edgetwin.link.keys import load_key
+
+    chosen = boards.find_board(board)
+    firmware = boards.build(
+        chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
+    )
+    with boards.run(chosen, firmware, pty=pty, slots=slots, port=port) as node:
+        print(json.dumps({"board": board, "url": node.url, "pid": node.pid}) if as_json else node.url, flush=True)
+        say(f"{chosen.title} is running; Ctrl-C stops it")
+        try:
+            code = node.wait()
+        except KeyboardInterrupt:
+            return
+        if code:
+            raise boards.EmulatorError(f"the node ended with code {code}: {node.messages.strip()}")

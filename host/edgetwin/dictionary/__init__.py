@@ -1,0 +1,5 @@
+"""Dictionaries: sparse coding and learning."""
+
+from edgetwin.dictionary.learner import DictionaryLearner
+
+__all__ = ["DictionaryLearner"]

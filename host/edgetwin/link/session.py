@@ -1,0 +1,266 @@
+"""A session with a node: what the rest of edgetwin uses of the link."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import TracebackType
+
+import numpy.typing as npt
+
+from edgetwin.link.connection import Connection
+from edgetwin.link.errors import ForeignCode, LinkError, NoAnswer, Refused, SessionLost, Unplugged
+from edgetwin.link.frame import FrameType
+from edgetwin.link.messages import CodeFrame, NodeInfo, NodeStats, PayloadError
+from edgetwin.link.replay import Replay, check_signals
+from edgetwin.link.status import Status
+from edgetwin.link.streaming import Streaming
+from edgetwin.link.transport import is_remote, open_transport
+from edgetwin.link.upload import Bundle, BundleKind, Progress, upload
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+
+
+class Session:
+    """A connection to a node that survives faults of the line, restarts of the board and a pulled plug.
+
+    Use it as a context manager, or call `open` and `close`.
+
+    Parameters
+    ----------
+    url : socket://host:port, /dev/ttyACM0, COM3, or another URL of pySerial.
+    key : pre-shared key (`load_key`), or None if the node has none.
+    mac : a MAC on every frame; None: if the URL is TCP beyond loopback.
+    insecure : go on without a MAC where the node has no key.
+    timeout : seconds after which a silent node counts as not answering.
+    retries : times that a window is sent again before it is reported missing.
+    patience : seconds for which a lost connection is tried again before the error is raised; counted from the last
+        progress, so that a long job survives many interruptions.
+    restore : gives the bundle of the dictionary to upload to a board that came back without it; needed only if it was
+        not uploaded through this session, which remembers it.
+    baudrate : of a serial port.
+    """
+
+    recoverable = (Unplugged, NoAnswer, SessionLost)
+
+    def __init__(
+        self,
+        url: str,
+        key: bytes | None = None,
+        mac: bool | None = None,
+        *,
+        insecure: bool = False,
+        timeout: float = 3.0,
+        retries: int = 5,
+        patience: float = 10.0,
+        restore: Callable[[], bytes] | None = None,
+        baudrate: int = 115200,
+    ) -> None:
+        self.url = url
+        self._key = key
+        self._mac = is_remote(url) if mac is None else mac
+        self._insecure = insecure
+        self._timeout = timeout
+        self._retries = retries
+        self._patience = patience
+        self._restore = restore
+        self._baudrate = baudrate
+        self._connection: Connection | None = None
+        self._bundle: Bundle | None = None
+        self._dictionary_id = 0
+        self._trouble_since: float | None = None
+        self.recoveries = 0
+
+    def __enter__(self) -> Session:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> NodeInfo:
+        """Connects, says hello and authenticates.
+
+        Raises
+        ------
+        Unplugged, NoAnswer : nothing there, or nobody who speaks the protocol.
+        NotAuthenticated, WrongKey : the keys of host and node do not go together.
+        """
+        self._connect(self._timeout)
+        self._dictionary_id = self.info.dictionary_id
+        return self.info
+
+    def close(self) -> None:
+        """Closes the connection; the node keeps its dictionary."""
+        if self._connection is not None:
+            self._connection.transport.close()
+            self._connection = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection as it now is; recovery may put another in its place."""
+        if self._connection is None:
+            raise Unplugged(f"the session with {self.url} is not open")
+        return self._connection
+
+    @property
+    def info(self) -> NodeInfo:
+        """What the node said in its last hello, with the dictionary as it is now."""
+        return self.connection.info
+
+    @property
+    def dictionary_id(self) -> int:
+        """Content id of the dictionary that codes are expected from; 0: none."""
+        return self._dictionary_id
+
+    def upload(self, bundle: bytes, kind: int = BundleKind.DICTIONARY, progress: Progress | None = None) -> NodeInfo:
+        """Uploads a bundle and makes it current; goes on where an interrupted upload stopped.
+
+        Parameters
+        ----------
+        progress : called with the bytes that the node holds and the bytes in all.
+
+        Raises
+        ------
+        DoesNotFit : says by how many bytes.
+        Refused : the node found the bundle at fault, or could not write it.
+        """
+        checked = Bundle(bundle, kind)
+        held = 0
+
+        def report(done: int, total: int) -> None:
+            nonlocal held
+            if done > held:
+                self.progressed()
+            held = done
+            if progress:
+                progress(done, total)
+
+        while True:
+            try:
+                upload(self.connection, checked, report)
+                break
+            except self.recoverable as reason:
+                self.recover(reason, restore=False)
+        if checked.kind == BundleKind.DICTIONARY:
+            self._remember(checked)
+        return self.info
+
+    def encode(self, signals: npt.ArrayLike, first: int = 0, window: int | None = None) -> Iterator[CodeFrame]:
+        """Has the node encode signals; yields each window's outcome once, in order.
+
+        Parameters
+        ----------
+        signals : (N, m), raw samples; sent as float32.
+        first : number of the first window.
+        window : most signals under way at once; None: as many as the node grants.
+
+        Raises
+        ------
+        ForeignCode : a code was made with another dictionary.
+        Refused : the node has no dictionary.
+        LinkError : the signals do not have the dictionary's shape, or the node did not come back within `patience`.
+        """
+        if window is not None and window < 1:
+            raise LinkError(f"at least 1 signal must be under way at once, not {window}")
+        if not self.dictionary_id:
+            raise Refused("to encode", Status.NO_DICTIONARY)
+        return Replay(self, check_signals(signals, self.info.m, first), first, window, self._retries).run()
+
+    def stream(self, first: int = 0, count: int = 0, period_ms: int = 1000) -> Iterator[CodeFrame]:
+        """Starts the board's own source; yields its windows in order, those that were lost with status None.
+
+        Parameters
+        ----------
+        first : number of the first window.
+        count : windows; 0: without end.
+        period_ms : milliseconds from one window to the next.
+
+        Raises
+        ------
+        ForeignCode : a code was made with another dictionary.
+        Refused : the board has no source of its own, or no dictionary.
+        LinkError : a number is out of range, or the node did not come back within `patience`.
+        """
+        if not (0 <= first < 2**32 and 0 <= count <= 2**32 - first and 0 <= period_ms < 2**32):
+            raise LinkError("first, count and period_ms must lie from 0 to 2**32 - 1")
+        return Streaming(self, first, count, period_ms).run()
+
+    def stop(self) -> None:
+        """Ends a stream."""
+        reply = self.connection.request(FrameType.STOP, {})
+        if reply.status != Status.OK:
+            raise Refused("to stop", reply.status)
+
+    def stats(self) -> NodeStats:
+        """What the node counted since hello."""
+        while True:
+            try:
+                return NodeStats.parse(self.connection.query(FrameType.STATS, FrameType.STATS_ANSWER).payload)
+            except self.recoverable as reason:
+                self.recover(reason)
+            except PayloadError as reason:
+                raise LinkError(f"the board at {self.url} sends statistics of another version: {reason}") from reason
+
+    def progressed(self) -> None:
+        """Notes that the work goes on: patience starts anew."""
+        self._trouble_since = None
+
+    def recover(self, reason: LinkError, restore: bool = True) -> None:
+        """Brings the session back: hello, authentication and, if the board has lost it, the dictionary.
+
+        Raises the last error if that does not succeed within `patience` of the first trouble.
+        """
+        now = time.monotonic()
+        if self._trouble_since is None:
+            self._trouble_since = now
+        deadline = self._trouble_since + self._patience
+        if isinstance(reason, Unplugged):
+            self.close()
+        pause = _FIRST_PAUSE
+        while True:
+            if time.monotonic() >= deadline:
+                raise reason
+            try:
+                self._connect(min(self._timeout, max(_FIRST_PAUSE, deadline - time.monotonic())))
+                if restore:
+                    self._restore_dictionary()
+                self.recoveries += 1
+                return
+            except self.recoverable as again:
+                reason = again
+                self.close()
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _connect(self, timeout: float) -> None:
+        """Hello on the open transport, so that a serial board is not reset by opening its port anew; else opens one."""
+        try:
+            if self._connection is None:
+                transport = open_transport(self.url, timeout, self._baudrate)
+                self._connection = Connection(transport, self._key, self._mac, self._insecure, self._timeout)
+            self._connection.handshake(timeout)
+        except LinkError:
+            self.close()
+            raise
+
+    def _restore_dictionary(self) -> None:
+        if self.info.dictionary_id == self._dictionary_id:
+            return
+        if self._bundle is None and self._restore is not None:
+            self._bundle = Bundle(self._restore())
+        if self._bundle is None or self._bundle.id != self._dictionary_id:
+            raise ForeignCode(self._dictionary_id & 0xFFFFFFFF, self.info.dictionary_id & 0xFFFFFFFF)
+        upload(self.connection, self._bundle)
+        self._remember(self._bundle)
+
+    def _remember(self, bundle: Bundle) -> None:
+        """The node works with this dictionary from now on."""
+        self._bundle = bundle
+        self._dictionary_id = bundle.id
+        m, n, s = bundle.shape
+        self.connection.info = replace(self.info, dictionary_id=bundle.id, m=m, n=n, s=s)

@@ -1,0 +1,117 @@
+"""Streaming: the board encodes its own source on its own clock, and the host keeps up."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from edgetwin.link.errors import ForeignCode, LinkError, Refused
+from edgetwin.link.frame import Frame, FrameType
+from edgetwin.link.messages import CodeFrame, PayloadError, pack_window
+from edgetwin.link.status import Status
+
+if TYPE_CHECKING:
+    from edgetwin.link.session import Session
+
+_BACKLOG_UNKNOWN = 255  # the field's largest value means "at least"
+
+
+class Streaming:
+    """Starts the board's own source and yields its windows, once each and in order, the missing ones reported.
+
+    Parameters
+    ----------
+    first : number of the first window.
+    count : windows; 0: without end.
+    period_ms : milliseconds from one window to the next.
+    """
+
+    def __init__(self, session: Session, first: int, count: int, period_ms: int) -> None:
+        self._session = session
+        self._period_ms = period_ms
+        self._end = first + count if count else 2**32
+        self._endless = not count
+        self._expected_id = session.dictionary_id & 0xFFFFFFFF
+        self._next = first  # the first window not yet received
+        self._held: dict[int, CodeFrame] = {}  # received before an older one
+        self._oldest = first  # the board holds no window below it
+        self._started = False
+
+    def run(self) -> Iterator[CodeFrame]:
+        """Yields one CodeFrame a window; stops the board when the caller stops."""
+        try:
+            while self._next < self._end:
+                try:
+                    self._step()
+                except self._session.recoverable as reason:
+                    self._session.recover(reason)
+                    self._started = False
+                while (code := self._pop()) is not None:
+                    self._session.progressed()
+                    yield code
+        finally:
+            # A last ACK may be lost, and the board would send again for ever: only STOP has an answer.
+            with contextlib.suppress(LinkError):
+                self._session.stop()
+
+    def _step(self) -> None:
+        """Takes what came in and acknowledges it; waits until something does."""
+        if not self._started:
+            self._start()
+        connection = self._session.connection
+        silence = connection.timeout + self._period_ms / 1000
+        frame = connection.receive(max(0.0, connection.last_heard + silence - time.monotonic()))
+        if frame is None:
+            connection.query(FrameType.STATS, FrameType.STATS_ANSWER)  # alive? if not, this raises
+            return
+        news = False
+        while frame is not None:
+            news |= self._take(frame)
+            frame = connection.receive(0.0)
+        if news:
+            connection.send(FrameType.ACK, pack_window(self._first_missing()))
+
+    def _start(self) -> None:
+        count = 0 if self._endless else self._end - self._next
+        self._oldest = self._next
+        reply = self._session.connection.request(FrameType.START, {0: self._next, 1: count, 2: self._period_ms})
+        if reply.status != Status.OK:
+            raise Refused("to stream", reply.status)
+        self._started = True
+
+    def _take(self, frame: Frame) -> bool:
+        """Keeps a code; whether the board waits for an ACK of it."""
+        if frame.type != FrameType.CODE:
+            return False
+        try:
+            code = CodeFrame.parse(frame)
+        except PayloadError:
+            return False
+        if code.window >= self._end:
+            return False
+        if code.id != self._expected_id:
+            raise ForeignCode(self._expected_id, code.id)
+        if code.window >= self._next:
+            self._held[code.window] = code
+        if code.backlog < _BACKLOG_UNKNOWN:
+            self._oldest = max(self._oldest, code.window - code.backlog)
+        return True
+
+    def _first_missing(self) -> int:
+        window = max(self._next, self._oldest)
+        while window in self._held:
+            window += 1
+        return window
+
+    def _pop(self) -> CodeFrame | None:
+        """The next window in order, if it has come or is known to be lost."""
+        window = self._next
+        if window in self._held:
+            self._next += 1
+            return self._held.pop(window)
+        if window < min(self._oldest, self._end):
+            self._next += 1
+            return CodeFrame(window, None)
+        return None
