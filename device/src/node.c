@@ -116,7 +116,7 @@ static void on_hello(et_node *node, const et_frame *request)
     et_cbor_put_text(&cbor, 2, ET_CORE_VERSION);
     et_cbor_put_uint(&cbor, 3, config->max_payload);
     et_cbor_put_uint(&cbor, 4, (uint32_t)node->arena_size);
-    et_cbor_put_uint(&cbor, 5, (uint32_t)(config->slots[0].size - ET_SLOT_RECORD));
+    et_cbor_put_uint(&cbor, 5, (uint32_t)et_slot_room(&config->slots[0]));
     et_cbor_put_text(&cbor, 6, config->slot_memory);
     et_cbor_put_bytes(&cbor, 7, id, node->has_dictionary ? sizeof id : 0);
     et_cbor_put_bool(&cbor, 8, config->key != NULL);
@@ -145,6 +145,7 @@ static void on_auth(et_node *node, const et_frame *request, uint32_t sequence)
     size_t proof_size;
     uint8_t mac = 0, expected[ET_SHA256_SIZE];
     if (config->key == NULL) {
+        node->session.taken = sequence;
         refuse(node, request, ET_ERR_UNSUPPORTED);
         return;
     }

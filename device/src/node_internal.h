@@ -38,6 +38,12 @@ typedef struct et_node_status {
 
 void et_node_send_status(et_node *node, const et_frame *request, const et_node_status *status);
 
+/* Bytes of a bundle that a slot holds; 0 for one that a board does not have. */
+static inline size_t et_slot_room(const et_slot *slot)
+{
+    return slot->bytes != NULL && slot->size > ET_SLOT_RECORD ? slot->size - ET_SLOT_RECORD : 0;
+}
+
 /* node_upload.c */
 void et_node_open_slots(et_node *node);
 void et_node_on_upload(et_node *node, const et_frame *request);

@@ -48,14 +48,13 @@ static et_status check_fit(const et_node *node, const et_dictionary *d, et_node_
     return ET_OK;
 }
 
-static void use_dictionary(et_node *node, const et_dictionary *d, unsigned slot, uint32_t generation)
+static void use_dictionary(et_node *node, const et_dictionary *d, unsigned slot)
 {
     uint8_t *memory = node->arena;
     et_node_stop_stream(node);
     node->dictionary = *d;
     node->has_dictionary = 1;
     node->current_slot = (uint8_t)slot;
-    node->generation = generation;
     node->encoder.workspace = memory;
     node->encoder.workspace_size = workspace_size(d);
     memory += workspace_size(d);
@@ -70,7 +69,7 @@ static void use_dictionary(et_node *node, const et_dictionary *d, unsigned slot,
 /* Generation of a slot's record, 0 if it does not count. */
 static uint32_t slot_generation(const et_slot *slot)
 {
-    if (slot->bytes == NULL || slot->size < ET_SLOT_RECORD)
+    if (et_slot_room(slot) == 0)
         return 0;
     const uint32_t generation = et_load_u32(slot->bytes);
     return et_load_u32(slot->bytes + 4) == ~generation ? generation : 0;
@@ -79,29 +78,30 @@ static uint32_t slot_generation(const et_slot *slot)
 static int try_slot(et_node *node, unsigned i)
 {
     const et_slot *slot = &node->config->slots[i];
-    const uint32_t generation = slot_generation(slot);
     et_dictionary dictionary;
     et_node_status unused;
-    if (generation == 0 ||
+    if (slot_generation(slot) == 0 ||
         et_dictionary_open(slot->bytes + ET_SLOT_RECORD, slot->size - ET_SLOT_RECORD, &dictionary) != ET_OK ||
         check_fit(node, &dictionary, &unused) != ET_OK)
         return 0;
-    use_dictionary(node, &dictionary, i, generation);
+    use_dictionary(node, &dictionary, i);
     return 1;
 }
 
 void et_node_open_slots(et_node *node)
 {
     const et_node_config *config = node->config;
-    const unsigned newest = slot_generation(&config->slots[1]) > slot_generation(&config->slots[0]) ? 1 : 0;
+    const uint32_t first = slot_generation(&config->slots[0]), second = slot_generation(&config->slots[1]);
+    const unsigned newest = second > first ? 1 : 0;
     et_dictionary dictionary;
     et_node_status unused;
+    node->generation = newest ? second : first; /* the next commit goes above both, whichever is used */
     if (try_slot(node, newest) || try_slot(node, 1 - newest))
         return;
     if (config->dictionary != NULL &&
         et_dictionary_open(config->dictionary, config->dictionary_size, &dictionary) == ET_OK &&
         check_fit(node, &dictionary, &unused) == ET_OK)
-        use_dictionary(node, &dictionary, ET_NODE_SLOTS, 0);
+        use_dictionary(node, &dictionary, ET_NODE_SLOTS);
 }
 
 /* An upload never touches the slot in use. */
@@ -125,7 +125,7 @@ static et_status begin_upload(et_node *node, const et_frame *request, et_node_st
     uint64_t id = 0;
     if (et_cbor_get_uint(request->payload, request->length, 0, &kind) != ET_OK ||
         et_cbor_get_uint(request->payload, request->length, 1, &length) != ET_OK || !read_id(request, 2, &id) ||
-        length % 4 != 0)
+        length % 4 != 0 || length < ET_BUNDLE_HEADER)
         return ET_ERR_FORMAT;
     if (kind != ET_KIND_DICTIONARY)
         return ET_ERR_UNSUPPORTED;
@@ -134,7 +134,7 @@ static et_status begin_upload(et_node *node, const et_frame *request, et_node_st
         return ET_OK;
     }
     const unsigned slot = free_slot(node);
-    const size_t room = node->config->slots[slot].size - ET_SLOT_RECORD;
+    const size_t room = et_slot_room(&node->config->slots[slot]);
     if (length > room) {
         answer->needed = length;
         answer->at_hand = room;
@@ -217,8 +217,10 @@ static et_status commit_upload(et_node *node, const et_frame *request, et_node_s
         status = check_fit(node, &dictionary, answer);
     if (status == ET_OK)
         status = write_record(node, slot, node->generation + 1);
-    if (status == ET_OK)
-        use_dictionary(node, &dictionary, slot, node->generation + 1);
+    if (status == ET_OK) {
+        ++node->generation;
+        use_dictionary(node, &dictionary, slot);
+    }
     return status;
 }
 

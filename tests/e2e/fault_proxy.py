@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 import socket
@@ -38,12 +39,14 @@ class FaultProxy:
     ----------
     target : URL of the node, socket://host:port.
     faults : what to do to frames; the same seed makes the same decisions.
-    drops : frames (as they are on the wire, without the end mark) from the host that never get through.
+    drops : whether a frame never gets through, by its direction ("up": from the host, "down": from the node) and its
+        bytes on the wire without the end mark.
     greeting : bytes that the host receives before anything else.
 
     Attributes
     ----------
     made : how often each fault was made.
+    muted : while true, nothing that the node sends gets through.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class FaultProxy:
         target: str,
         faults: Faults | None = None,
         seed: int = 0,
-        drops: Callable[[bytes], bool] = lambda frame: False,
+        drops: Callable[[str, bytes], bool] = lambda direction, frame: False,
         greeting: bytes = b"",
     ) -> None:
         parts = urlsplit(target)
@@ -66,6 +69,7 @@ class FaultProxy:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.made: Counter[str] = Counter()
+        self.muted = False
         self.plug()
 
     @property
@@ -108,9 +112,13 @@ class FaultProxy:
         while True:
             try:
                 host, _ = listener.accept()
-                node = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                node = socket.create_connection(self._target)
+            except OSError:
+                host.close()
+                continue
             for end in (host, node):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [host, node]
@@ -121,7 +129,7 @@ class FaultProxy:
 
     def _pump(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
         rest, held = b"", b""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             while True:
                 select.select([source], [], [])
                 data = source.recv(65536)
@@ -137,8 +145,6 @@ class FaultProxy:
                 if direction == "up" and self._bytes_left is not None:
                     out, rest = out + rest, b""
                 sink.sendall(out)
-        except (OSError, ValueError):
-            pass
         _shut(source)
         _shut(sink)
 
@@ -156,7 +162,7 @@ class FaultProxy:
         whole = frame + _DELIMITER
         if not frame:
             return whole, held
-        if direction == "up" and self._drops(frame):
+        if self._drops(direction, frame) or (self.muted and direction == "down"):
             return held, b""
         fate = self._fate(self._random[direction])
         if fate:
@@ -192,8 +198,6 @@ class FaultProxy:
 
 def _shut(end: socket.socket) -> None:
     """Closes a socket that another thread may be waiting on."""
-    try:
+    with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     end.close()

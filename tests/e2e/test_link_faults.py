@@ -1,4 +1,4 @@
-"""The link on a bad line: what arrives is right, what does not arrive is reported, and what breaks is picked up again."""
+"""The link on a bad line: what arrives is right, what does not is reported, and what breaks is picked up again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import bundles
 import numpy as np
 import pytest
 from cobs import cobs
-from fault_proxy import FaultProxy, Faults
-
 from edgetwin.boards import Firmware, RunningNode, build, run
 from edgetwin.core import Dictionary
+from edgetwin.deploy import DictionaryBundle, RecordingBundle
 from edgetwin.link import (
     CodeFrame,
     DoesNotFit,
@@ -30,10 +28,13 @@ from edgetwin.link import (
     Unplugged,
     WrongKey,
 )
+from edgetwin.link.frame import FrameType
+from edgetwin.link.messages import unpack_map
+from edgetwin.signals import ChannelScaling
+from fault_proxy import FaultProxy, Faults
 
 KEY = bytes(range(32))
 M = 16
-SIGNAL = 0x07
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +63,15 @@ def node(start: Callable[..., RunningNode]) -> RunningNode:
 
 @pytest.fixture(scope="session")
 def bundle() -> bytes:
-    return bundles.dictionary(m=M)
+    return dictionary()
+
+
+def dictionary(m: int = M, n: int = 32, s: int = 3, seed: int = 0) -> bytes:
+    """A bundle of random float32 atoms."""
+    atoms = np.random.default_rng(seed).standard_normal((n, m))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    scaling = ChannelScaling(np.float32([0.5]), np.float32([2.0]))
+    return DictionaryBundle.from_components(atoms, s=s, atom_type="float32", scaling=scaling).to_bytes()
 
 
 def signals_of(count: int, seed: int = 1) -> np.ndarray:
@@ -103,16 +112,16 @@ def test_ten_thousand_windows_survive_every_fault_at_one_percent(node: RunningNo
 
 
 def test_one_window_at_a_time_survives_every_fault(node: RunningNode, bundle: bytes) -> None:
-    signals = signals_of(300)
+    signals = signals_of(150)
     with FaultProxy(node.url, Faults.each(0.02)) as proxy, Session(proxy.url, KEY) as session:
         session.upload(bundle)
         assert_right(list(session.encode(signals, window=1)), host_codes(bundle, signals))
 
 
 def test_a_window_that_never_gets_through_is_reported_missing_in_its_place(node: RunningNode, bundle: bytes) -> None:
-    def is_window_7(frame: bytes) -> bool:
+    def is_window_7(direction: str, frame: bytes) -> bool:
         raw = cobs.decode(frame)
-        return raw[1] == SIGNAL and raw[12:16] == bytes([7, 0, 0, 0])
+        return raw[1] == FrameType.SIGNAL and raw[12:16] == bytes([7, 0, 0, 0])
 
     signals = signals_of(40)
     with FaultProxy(node.url, drops=is_window_7) as proxy, Session(proxy.url, KEY) as session:
@@ -228,7 +237,7 @@ def test_a_killed_node_is_picked_up_without_loss(
     slots = tmp_path / "slots" if keeps_slots else None
     node = start(slots=slots)
     signals = signals_of(2000)
-    with FaultProxy(node.url) as proxy, Session(proxy.url, KEY, mac, timeout=0.3) as session:
+    with Session(node.url, KEY, mac, timeout=0.3) as session:
         session.upload(bundle)
         codes = session.encode(signals)
         received = [next(codes) for _ in range(500)]
@@ -244,7 +253,7 @@ def test_a_node_that_comes_back_with_another_dictionary_is_not_believed(
 ) -> None:
     other = start(slots=tmp_path / "other")
     with Session(other.url, KEY) as session:
-        session.upload(bundles.dictionary(m=M, seed=9))
+        session.upload(dictionary(seed=9))
     other.stop()
     node = start(slots=tmp_path / "slots")
     with Session(node.url, KEY) as session:
@@ -275,16 +284,14 @@ def test_restore_brings_the_dictionary_back_to_a_node_that_lost_it(
     assert_right(received, host_codes(bundle, signals))
 
 
-def test_an_upload_cut_anywhere_resumes_and_the_old_dictionary_keeps_working(
-    node: RunningNode, bundle: bytes
-) -> None:
-    new = bundles.dictionary(m=M, n=512, seed=5)
+def test_an_upload_cut_anywhere_resumes_and_the_old_dictionary_keeps_working(node: RunningNode, bundle: bytes) -> None:
+    new = dictionary(n=512, seed=5)
     signals = signals_of(3)
     with FaultProxy(node.url) as proxy:
         with Session(proxy.url, KEY) as session:
             session.upload(bundle)
         resumed_from = []
-        for size in range(400, 40_000, 2600):
+        for size in range(400, 40_000, 400):
             held: list[int] = []
             with Session(proxy.url, KEY, patience=0) as session:
                 proxy.unplug_after(size)
@@ -306,7 +313,7 @@ def test_an_upload_cut_anywhere_resumes_and_the_old_dictionary_keeps_working(
 
 @pytest.mark.parametrize("mac", [False, True])
 def test_an_upload_survives_every_fault(node: RunningNode, mac: bool) -> None:
-    bundle = bundles.dictionary(m=M, n=4096, s=4)
+    bundle = dictionary(n=4096, s=4)
     signals = signals_of(20)
     with FaultProxy(node.url, Faults.each(0.02), seed=7) as proxy, Session(proxy.url, KEY, mac) as session:
         session.upload(bundle)
@@ -317,11 +324,11 @@ def test_a_bundle_beyond_the_slot_or_the_arena_is_refused_by_the_byte(node: Runn
     with Session(node.url, KEY) as session:
         session.upload(bundle)
         slot = session.info.slot_bytes
-        large = bundles.dictionary(m=1024, n=slot // 4096 + 1)
+        large = dictionary(m=1024, n=slot // 4096 + 1)
         with pytest.raises(DoesNotFit, match="too many") as beyond_slot:
             session.upload(large)
         assert (beyond_slot.value.needed, beyond_slot.value.at_hand) == (len(large), slot)
-        wide = bundles.unit_dictionary(1200, 1200)
+        wide = DictionaryBundle.from_components(np.eye(1200), s=1200).to_bytes()
         with pytest.raises(DoesNotFit, match="working memory") as beyond_arena:
             session.upload(wide)
         assert beyond_arena.value.needed == Dictionary(wide).arena_size
@@ -331,7 +338,7 @@ def test_a_bundle_beyond_the_slot_or_the_arena_is_refused_by_the_byte(node: Runn
 
 
 def test_a_damaged_bundle_is_refused_and_the_old_one_keeps_working(node: RunningNode, bundle: bytes) -> None:
-    damaged = bytearray(bundles.dictionary(m=M, seed=8))
+    damaged = bytearray(dictionary(seed=8))
     damaged[500] ^= 1
     signals = signals_of(3)
     with Session(node.url, KEY) as session:
@@ -340,6 +347,25 @@ def test_a_damaged_bundle_is_refused_and_the_old_one_keeps_working(node: Running
             session.upload(bytes(damaged))
         assert refusal.value.status == Status.CRC
         assert_right(list(session.encode(signals)), host_codes(bundle, signals))
+
+
+def test_the_reason_of_a_refusal_arrives_even_if_its_first_answer_is_lost(node: RunningNode) -> None:
+    lost = []
+
+    def is_first_answer_to_commit(direction: str, frame: bytes) -> bool:
+        raw = cobs.decode(frame)
+        if direction == "up" or raw[1] != FrameType.STATUS or unpack_map(raw[12:-4])[2] != FrameType.COMMIT or lost:
+            return False
+        lost.append(frame)
+        return True
+
+    damaged = bytearray(dictionary())
+    damaged[500] ^= 1
+    with FaultProxy(node.url, drops=is_first_answer_to_commit) as proxy, Session(proxy.url, KEY) as session:
+        with pytest.raises(Refused) as refusal:
+            session.upload(bytes(damaged))
+        assert lost and refusal.value.status == Status.CRC
+        session.upload(dictionary())
 
 
 def test_without_a_dictionary_nothing_is_encoded(node: RunningNode) -> None:
@@ -358,7 +384,7 @@ def recorded() -> np.ndarray:
 def streaming_firmware(tmp_path_factory: pytest.TempPathFactory, bundle: bytes, recorded: np.ndarray) -> Firmware:
     folder = tmp_path_factory.mktemp("streaming")
     (folder / "d.etd").write_bytes(bundle)
-    (folder / "r.etr").write_bytes(bundles.recording(recorded.reshape(-1, 1)))
+    (folder / "r.etr").write_bytes(RecordingBundle(recorded.reshape(-1, 1)).to_bytes())
     return build("native", folder, key=KEY, dictionary=folder / "d.etd", recording=folder / "r.etr")
 
 
@@ -387,14 +413,16 @@ def test_a_stream_goes_on_after_the_node_was_killed(
     assert_right(received, host_codes(bundle, recorded))
 
 
-def test_windows_that_the_board_dropped_for_a_slow_host_are_reported_missing(
+def test_windows_that_the_board_had_to_drop_are_reported_missing(
     start: Callable[..., RunningNode], streaming_firmware: Firmware, bundle: bytes, recorded: np.ndarray
 ) -> None:
     node = start(streaming_firmware)
-    with Session(node.url, KEY) as session:
+    with FaultProxy(node.url) as proxy, Session(proxy.url, KEY) as session:
         codes = session.stream(0, 590, 1)
         received = [next(codes) for _ in range(5)]
+        proxy.muted = True
         time.sleep(0.5)
+        proxy.muted = False
         received += codes
     missing = [code.window for code in received if code.missing]
     assert missing and missing == list(range(missing[0], missing[-1] + 1))

@@ -96,7 +96,7 @@ typedef struct et_node {
     et_encoder encoder;
     uint8_t has_dictionary;
     uint8_t current_slot; /* ET_NODE_SLOTS: none of them */
-    uint32_t generation;
+    uint32_t generation; /* the highest of both slots */
 
     struct {
         uint64_t id;

@@ -213,6 +213,7 @@ def _build_in(
     firmware = _measure(scratch / elf, recipe.target, out_dir, name)
     (scratch / f"{name}.json").write_text(json.dumps({"stamp": stamp, **asdict(firmware)}, default=str), "ascii")
     for file in [*made, f"{name}.json"]:
+        (scratch / file).chmod(0o700 if file == elf else 0o600)  # the key is in them
         (scratch / file).replace(out_dir / file)
     return firmware
 
@@ -225,7 +226,12 @@ def _compile(scratch: Path, recipe: _Recipe, compiler: str, log: Path) -> list[s
 
     def compile_one(job: tuple[tuple[Path, list[str]], str]) -> None:
         (source, flags), object_ = job
-        _run([compiler, *flags, "-c", str(source), "-o", object_], scratch, f"{source.name} does not compile", log)
+        _run(
+            [compiler, *flags, f"-ffile-prefix-map={scratch}=build", "-c", str(source), "-o", object_],
+            scratch,
+            f"{source.name} does not compile",
+            log,
+        )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, zip(jobs, objects, strict=True)))

@@ -159,7 +159,7 @@ def run_program(
         raise EmulatorError(f"cannot run {elf}: {error.strerror}") from error
     output = done.stdout.decode(errors="replace")
     if done.returncode and not output and done.stderr:
-        raise EmulatorError(f"{elf.name} on {chosen.name}: {_last_line(done.stderr.decode(errors='replace'))}")
+        raise EmulatorError(f"{elf.name} on {chosen.name}: {_first_line(done.stderr.decode(errors='replace'))}")
     return ProgramResult(done.returncode, output)
 
 
@@ -262,7 +262,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 def _ended_at_once(process: subprocess.Popen[bytes], messages: IO[bytes]) -> EmulatorError:
     _end(process)
-    return EmulatorError(_last_line(_read_back(messages)) or f"{process.args!r} ended with code {process.returncode}")
+    return EmulatorError(_first_line(_read_back(messages)) or f"{process.args!r} ended with code {process.returncode}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -283,6 +283,6 @@ def _read_back(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
-def _last_line(text: str) -> str:
+def _first_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
+    return lines[0] if lines else ""

@@ -10,9 +10,10 @@ import typer
 
 from edgetwin.cli.console import progress_bar, say, show_result
 
-#: A server of the bundled set, and the shape by board; docs/defaults.md says why.
 _SERVER = "omi-1"
 _WINDOWS = 200
+#: Boards that cannot hold the default dictionary (docs/defaults.md): 10 minutes a window for 16 KB of RAM.
+_PLANS: dict[str, dict[str, Any]] = {"microbit": {"window": 2, "n_nonzero_coefs": 6}}
 
 _LABELS = {
     "board": "board",
@@ -60,7 +61,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     started = time.monotonic()
     board = find_board(board_name)
     server = load_asd(_SERVER)
-    plan = LearningPlan(window=8, n_components=192, n_nonzero_coefs=8)
+    plan = LearningPlan(**_PLANS.get(board_name, {}))
 
     say(f"learning a dictionary from {len(server.train)} rows of {len(server.names)} metrics")
     with progress_bar() as bar:

@@ -26,14 +26,18 @@ _LABELS = {
 def learn(
     file: Annotated[Path, typer.Argument(help=".npy, .npz, .csv, .tsv, .parquet or .ts; rows are samples in time.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Bundle to write, e.g. D.etd.")],
-    window: Annotated[int, typer.Option(min=1, help="Rows of the file that make one signal.")] = 8,
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Rows of the file that make one signal; as many as give 64 samples.")
+    ] = None,
     rows_are_signals: Annotated[
         bool, typer.Option("--rows-are-signals", help="Each row is a whole signal of one channel.")
     ] = False,
-    atoms: Annotated[int | None, typer.Option("--atoms", "-n", min=1, help="Atoms; twice the window if not given.")] = None,
-    nonzero: Annotated[int, typer.Option("--nonzero", "-s", min=1, help="Most atoms a code may use.")] = 8,
+    atoms: Annotated[int | None, typer.Option("--atoms", "-n", min=1, help="Atoms; 256 if not given.")] = None,
+    nonzero: Annotated[
+        int | None, typer.Option("--nonzero", "-s", min=1, help="Most atoms a code may use; 12 if not given.")
+    ] = None,
     atom_type: Annotated[str, typer.Option(help="float32, int16 or int8.")] = "int8",
-    bits: Annotated[int, typer.Option(help="Bits a coefficient: 4 to 16, or 32.")] = 10,
+    bits: Annotated[int, typer.Option(help="Bits a coefficient: 4 to 16, or 32.")] = 8,
     tolerance: Annotated[float, typer.Option(min=0, help="Stop at this residual norm of the scaled signal.")] = 0.0,
     iterations: Annotated[int, typer.Option(min=1, help="K-SVD iterations.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the initial dictionary.")] = 0,
@@ -41,14 +45,14 @@ def learn(
 ) -> None:
     """Learn a dictionary from a file (K-SVD) and write it as a bundle that a board can hold.
 
-    Example: edgetwin learn sensor.csv -o sensor.etd --window 8 --atoms 192 --nonzero 8
+    Example: edgetwin learn sensor.csv -o sensor.etd
     """
     from edgetwin.data import read_samples
     from edgetwin.deploy.learning import LearningPlan, learn_bundle
     from edgetwin.twin import Twin
 
     plan = LearningPlan(
-        window=1 if rows_are_signals else window,
+        window=window,
         n_components=atoms,
         n_nonzero_coefs=nonzero,
         atom_type=atom_type,

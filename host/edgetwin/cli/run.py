@@ -40,12 +40,12 @@ def run(
     firmware = boards.build(
         chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
     )
-    with boards.run(chosen, firmware, pty=pty, slots=slots, port=port) as node:
-        print(json.dumps({"board": board, "url": node.url, "pid": node.pid}) if as_json else node.url, flush=True)
-        say(f"{chosen.title} is running; Ctrl-C stops it")
-        try:
+    try:
+        with boards.run(chosen, firmware, pty=pty, slots=slots, port=port) as node:
+            print(json.dumps({"board": board, "url": node.url, "pid": node.pid}) if as_json else node.url, flush=True)
+            say(f"{chosen.title} is running; Ctrl-C stops it")
             code = node.wait()
-        except KeyboardInterrupt:
-            return
-        if code:
-            raise boards.EmulatorError(f"the node ended with code {code}: {node.messages.strip()}")
+            if code:
+                raise boards.EmulatorError(f"the node ended with code {code}: {node.messages.strip()}")
+    except KeyboardInterrupt:
+        return

@@ -27,6 +27,8 @@ LISTED = 12
 _ARCHIVE_MEMBER = re.compile(r"(?P<file>.+\.npz):(?P<key>[^/\\:]+)", re.IGNORECASE)
 # What NumPy raises for a file that is not what its name says.
 _UNREADABLE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+# NumPy's own message would advise to load Python objects, which is never done here.
+_CAUSES = "it is cut, damaged, of another format, or holds Python objects"
 
 
 def read_samples(path: str | Path, *, allow_nan: bool = False) -> Samples:
@@ -74,7 +76,7 @@ def _read_npy(file: Path) -> Samples:
     try:
         content = np.load(file, allow_pickle=False)
     except _UNREADABLE as error:
-        raise DataError(f"{file}: not a readable .npy file of numbers ({_first_line(error)})") from error
+        raise DataError(f"{file}: not a readable .npy file of numbers: {_CAUSES}") from error
     if not isinstance(content, np.ndarray):
         content.close()
         raise DataError(f"{file}: an .npz archive; rename it to .npz")
@@ -83,13 +85,16 @@ def _read_npy(file: Path) -> Samples:
 
 def _read_npz(file: Path, key: str | None = None) -> Samples:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a single array; rename it to .npy")
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{file}: a single array; rename it to .npy")
+        with archive:
             chosen = _choose_array(file, archive.files, key)
             content = archive[chosen]
     except _UNREADABLE as error:
-        raise DataError(f"{file}: not a readable .npz file of numbers ({_first_line(error)})") from error
+        raise DataError(f"{file}: not a readable .npz file of numbers: {_CAUSES}") from error
+    if not isinstance(content, np.ndarray):
+        raise DataError(f"{file}: {chosen} is not an array")
     return samples_from(content, f"{file}:{chosen}")
 
 

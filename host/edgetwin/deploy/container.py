@@ -4,6 +4,8 @@ Its checks are the core's (et_bundle_open), in the same order and with the same 
 against the other.
 """
 
+# ruff: noqa: N818 - the names say what is wrong, as in "except NotABundle"
+
 from __future__ import annotations
 
 import hashlib

@@ -16,24 +16,34 @@ from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling, to_windows
 
 
+#: Samples a signal that the default window aims at: on telemetry, vibration and heart beats the best trade of error
+#: against bytes lay between 64 and 80 samples; shorter signals spread a frame's header worse, longer ones need more atoms
+#: than a small board holds (docs/defaults.md).
+_DEFAULT_SAMPLES = 64
+#: 256 atoms fill an 8-bit index and, as int8, about 20 KB of flash.
+_DEFAULT_ATOMS = 256
+_DEFAULT_NONZERO = 12
+
+
 @dataclass(frozen=True)
 class LearningPlan:
-    """What to learn.
+    """What to learn. None chooses by the data: see docs/defaults.md.
 
-    window : rows of the file that make one signal; m = window x channels
-    n_components : atoms n, None: 2 m, at most the number of signals
-    n_nonzero_coefs : most atoms a code may use, s
+    window : rows of the file that make one signal, m = window x channels. None: the length of a series where the file
+        has series of equal length, else the fewest rows that give 64 samples
+    n_components : atoms n. None: 256, or as many as there are signals
+    n_nonzero_coefs : most atoms a code may use, s. None: 12, or min(m, n)
     atom_type : "float32", "int16" or "int8", how the board stores the atoms
     coefficient_bits : 4 to 16, or 32, of the packed code
     tolerance : residual norm of the scaled signal at which the board stops
-    rows_are_signals : every row is a signal of one channel (window is 1 then)
+    rows_are_signals : every row is a signal of one channel
     """
 
-    window: int
-    n_nonzero_coefs: int
+    window: int | None = None
     n_components: int | None = None
+    n_nonzero_coefs: int | None = None
     atom_type: str = "int8"
-    coefficient_bits: int = 10
+    coefficient_bits: int = 8
     tolerance: float = 0.0
     max_iter: int = 20
     random_state: int = 0
@@ -48,14 +58,25 @@ class Learned:
     signals: NDArray[np.float32]
 
 
-def signals_of(samples: Samples, window: int, *, rows_are_signals: bool) -> tuple[NDArray[np.float32], int]:
-    """Raw signals (N, m) and their number of channels. Raises UserError if the file holds less than one."""
-    if rows_are_signals:
+def _training_signals(samples: Samples, plan: LearningPlan) -> tuple[NDArray[np.float32], int]:
+    """Raw signals (N, m) and their number of channels."""
+    if plan.rows_are_signals:
         return samples.values, 1
+    channels = samples.values.shape[1]
+    window = plan.window or samples.series_rows or -(-_DEFAULT_SAMPLES // channels)
+    return _windows(samples, window), channels
+
+
+def _windows(samples: Samples, window: int) -> NDArray[np.float32]:
+    if samples.series_rows is not None and samples.series_rows % window:
+        raise UserError(
+            f"a window of {window} rows does not divide the file's series of {samples.series_rows}: "
+            "windows would straddle two series"
+        )
     signals = to_windows(samples.values, window)
     if len(signals) == 0:
-        raise UserError(f"{len(samples.values)} rows are less than one window of {window}: give a smaller --window")
-    return signals, samples.values.shape[1]
+        raise UserError(f"{len(samples.values)} rows are less than one window of {window} rows: give more samples")
+    return signals
 
 
 def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float32]:
@@ -67,7 +88,7 @@ def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float3
         raise UserError(
             f"the file has {width} columns; the dictionary takes {bundle.channels} channels, or {bundle.m} samples a row"
         )
-    return signals_of(samples, bundle.m // bundle.channels, rows_are_signals=False)[0]
+    return _windows(samples, bundle.m // bundle.channels)
 
 
 def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float], Any] | None = None) -> Learned:
@@ -77,17 +98,18 @@ def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float
 
     Raises UserError if there are too few samples for the plan.
     """
-    signals, channels = signals_of(samples, plan.window, rows_are_signals=plan.rows_are_signals)
+    signals, channels = _training_signals(samples, plan)
     m = signals.shape[1]
-    n = plan.n_components if plan.n_components is not None else min(2 * m, len(signals))
+    n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, len(signals))
     if n > len(signals):
         raise UserError(f"{n} atoms need at least {n} signals, the file gives {len(signals)}: lower --atoms or --window")
-    if plan.n_nonzero_coefs > min(m, n):
-        raise UserError(f"--nonzero {plan.n_nonzero_coefs} is above min(m, n) = {min(m, n)}")
+    s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m, n)
+    if s > min(m, n):
+        raise UserError(f"{s} atoms a code are more than min(m, n) = {min(m, n)}: lower --nonzero")
     scaling = ChannelScaling.fit(signals.reshape(-1, channels))
     learner = DictionaryLearner(
         n_components=n,
-        n_nonzero_coefs=plan.n_nonzero_coefs,
+        n_nonzero_coefs=s,
         max_iter=plan.max_iter,
         random_state=plan.random_state,
         callback=progress,
@@ -96,7 +118,7 @@ def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float
     names = list(samples.names) if channels == samples.values.shape[1] else []
     bundle = DictionaryBundle.from_components(
         learner.components_,
-        s=plan.n_nonzero_coefs,
+        s=s,
         atom_type=plan.atom_type,
         scaling=scaling,
         tolerance=plan.tolerance,

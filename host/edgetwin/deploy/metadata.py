@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,24 +27,47 @@ def pack_metadata(metadata: Mapping[str, Any]) -> bytes:
 
 
 def unpack_metadata(section: bytes) -> Metadata:
-    """The map at the start of `section`, {} for no bytes at all; the rest must be zero padding.
+    """The map at the start of `section`, {} for no bytes at all; the rest must be zero padding, under 16 bytes.
 
     Raises ImpossibleField for anything else, tagged values and deep nesting included.
     """
     if not section:
         return {}
-    stream = io.BytesIO(section)
+    end = _item_end(section, 0, DEEPEST)
+    if len(section) - end >= 16 or any(section[end:]):
+        raise ImpossibleField("the bundle has bytes after its metadata: make it again")
     try:
-        content = cbor2.CBORDecoder(stream, read_size=1).decode()
-    except (cbor2.CBORDecodeError, ValueError, OverflowError, RecursionError, MemoryError, TypeError) as error:
+        content = cbor2.loads(section[:end])
+    except (cbor2.CBORDecodeError, ValueError, TypeError) as error:
         raise ImpossibleField(f"the bundle's metadata are not valid CBOR: {error}") from error
     if not isinstance(content, dict):
-        raise ImpossibleField("the bundle's metadata are not a map")
-    padding = section[stream.tell() :]
-    if len(padding) >= 16 or any(padding):
-        raise ImpossibleField("the bundle has bytes after its metadata")
+        raise ImpossibleField("the bundle's metadata are not a map: make it again")
     _check_plain(content, "metadata", DEEPEST)
     return content
+
+
+def _item_end(section: bytes, start: int, depth: int) -> int:
+    """Where the CBOR item that begins at `start` ends (RFC 8949, appendix C), before a decoder sees it.
+
+    Only what can be plain and of known size: no tags, no indefinite lengths, nothing deeper than `depth`.
+    """
+    if start >= len(section):
+        raise ImpossibleField("the bundle's metadata are cut: make it again")
+    major, info = section[start] >> 5, section[start] & 31
+    if info > 27 or major == 6 or depth < 0:
+        raise ImpossibleField("the bundle's metadata hold a tag, an open end or too deep a nesting: make it again")
+    width = 1 << (info - 24) if info >= 24 else 0
+    value = int.from_bytes(section[start + 1 : start + 1 + width], "big") if width else info
+    end = start + 1 + width
+    if major in (2, 3):
+        end += value
+    elif major in (4, 5):
+        # An item takes at least a byte, so this ends with the section, whatever `value` claims.
+        for _ in range(value if major == 4 else 2 * value):
+            end = _item_end(section, end, depth - 1)
+    if end > len(section):
+        raise ImpossibleField("the bundle's metadata are cut: make it again")
+    return end
 
 
 def _check_plain(value: object, name: str, depth: int) -> None:

@@ -17,11 +17,9 @@ from edgetwin.link.messages import CodeFrame, NodeInfo, NodeStats
 from edgetwin.link.session import Session
 from edgetwin.link.status import Status, status_text
 from edgetwin.link.transport import Transport, is_remote, open_transport
-from edgetwin.link.upload import BundleKind
 
 __all__ = [
     "BadKeyFile",
-    "BundleKind",
     "CodeFrame",
     "DoesNotFit",
     "ForeignCode",

@@ -72,8 +72,8 @@ class Replay:
                 self._step()
             except self._session.recoverable as reason:
                 self._session.recover(reason)
-                self._again.extendleft(reversed(sorted(self._asked)))
                 self._asked.clear()
+                self._again = deque(w for w in range(self._yielded, self._unsent) if w not in self._done)
             while self._yielded in self._done:
                 self._session.progressed()
                 self._yielded += 1
@@ -164,7 +164,10 @@ class Replay:
         """Sends again what has had no answer in time."""
         now = time.monotonic()
         connection = self._session.connection
-        for window in [window for window, asked in self._asked.items() if asked.due <= now]:
+        late = [window for window, asked in self._asked.items() if asked.due <= now]
+        if late:
+            connection.round_trip.timed_out()
+        for window in late:
             asked = self._asked[window]
             if asked.resends < self._retries:
                 self._ask(window, asked)

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import numpy.typing as npt
 
+from edgetwin.deploy.container import Kind
 from edgetwin.link.connection import Connection
 from edgetwin.link.errors import ForeignCode, LinkError, NoAnswer, Refused, SessionLost, Unplugged
 from edgetwin.link.frame import FrameType
@@ -17,7 +18,7 @@ from edgetwin.link.replay import Replay, check_signals
 from edgetwin.link.status import Status
 from edgetwin.link.streaming import Streaming
 from edgetwin.link.transport import is_remote, open_transport
-from edgetwin.link.upload import Bundle, BundleKind, Progress, upload
+from edgetwin.link.upload import Bundle, Progress, upload
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
@@ -104,7 +105,7 @@ class Session:
     def connection(self) -> Connection:
         """The connection as it now is; recovery may put another in its place."""
         if self._connection is None:
-            raise Unplugged(f"the session with {self.url} is not open")
+            raise LinkError(f"the session with {self.url} is closed: open it first")
         return self._connection
 
     @property
@@ -117,7 +118,7 @@ class Session:
         """Content id of the dictionary that codes are expected from; 0: none."""
         return self._dictionary_id
 
-    def upload(self, bundle: bytes, kind: int = BundleKind.DICTIONARY, progress: Progress | None = None) -> NodeInfo:
+    def upload(self, bundle: bytes, kind: int = Kind.DICTIONARY, progress: Progress | None = None) -> NodeInfo:
         """Uploads a bundle and makes it current; goes on where an interrupted upload stopped.
 
         Parameters
@@ -143,10 +144,11 @@ class Session:
         while True:
             try:
                 upload(self.connection, checked, report)
+                self.progressed()
                 break
             except self.recoverable as reason:
                 self.recover(reason, restore=False)
-        if checked.kind == BundleKind.DICTIONARY:
+        if checked.kind == Kind.DICTIONARY:
             self._remember(checked)
         return self.info
 
@@ -200,7 +202,9 @@ class Session:
         """What the node counted since hello."""
         while True:
             try:
-                return NodeStats.parse(self.connection.query(FrameType.STATS, FrameType.STATS_ANSWER).payload)
+                answer = self.connection.query(FrameType.STATS, FrameType.STATS_ANSWER)
+                self.progressed()
+                return NodeStats.parse(answer.payload)
             except self.recoverable as reason:
                 self.recover(reason)
             except PayloadError as reason:

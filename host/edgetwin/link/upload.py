@@ -7,8 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
+from edgetwin.deploy.container import HEADER_SIZE, MAGIC, Kind
 from edgetwin.link.connection import Connection
 from edgetwin.link.errors import DoesNotFit, LinkError, NoAnswer, Refused
 from edgetwin.link.frame import FrameType
@@ -17,22 +17,12 @@ from edgetwin.link.status import Status
 
 Progress = Callable[[int, int], None]
 
-_HEADER_SIZE = 32
 _ID = slice(16, 24)
 _SHAPE = struct.Struct("<HHH")
-_MAGIC = b"ETBN"
 # To erase a sector, or to check a whole dictionary, takes a small board seconds.
 _SLOW_FIRST_WAIT = 1.0
 _SLOW_LIMIT = 10.0
 _MOST_RESTARTS = 3
-
-
-class BundleKind(IntEnum):
-    """Kinds of bundles (`device/FORMATS.md`)."""
-
-    DICTIONARY = 1
-    MODEL = 2
-    RECORDING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +30,10 @@ class Bundle:
     """The bytes of a bundle and what the link must know of them."""
 
     data: bytes
-    kind: int = BundleKind.DICTIONARY
+    kind: int = Kind.DICTIONARY
 
     def __post_init__(self) -> None:
-        if len(self.data) < _HEADER_SIZE + _SHAPE.size or self.data[:4] != _MAGIC:
+        if len(self.data) < HEADER_SIZE + _SHAPE.size or self.data[:4] != MAGIC:
             raise LinkError("not an edgetwin bundle: make one with `edgetwin learn` or `edgetwin compile`")
 
     @property
@@ -59,7 +49,7 @@ class Bundle:
     @property
     def shape(self) -> tuple[int, int, int]:
         """m, n and s of a dictionary."""
-        m, n, s = _SHAPE.unpack_from(self.data, _HEADER_SIZE)
+        m, n, s = _SHAPE.unpack_from(self.data, HEADER_SIZE)
         return m, n, s
 
 
@@ -76,7 +66,8 @@ def upload(connection: Connection, bundle: Bundle, progress: Progress | None = N
     Refused : the node found the bundle at fault, or could not write it.
     """
     total = len(bundle.data)
-    if total > connection.info.slot_bytes:
+    linked_in = connection.info.dictionary_id == bundle.id  # then it takes no slot
+    if total > connection.info.slot_bytes and not linked_in:
         raise DoesNotFit(f"a bundle slot ({connection.info.slot_memory})", total, connection.info.slot_bytes)
     for _ in range(_MOST_RESTARTS):
         reply = _request_slow(connection, FrameType.UPLOAD, {0: int(bundle.kind), 1: total, 2: bundle.id_bytes})
@@ -88,8 +79,13 @@ def upload(connection: Connection, bundle: Bundle, progress: Progress | None = N
         if reply.offset == total and _is_current(bundle, reply):
             return
         if _Pieces(connection, bundle.data, reply.offset, progress).send():
-            _commit(connection, bundle)
-            return
+            reply = _request_slow(connection, FrameType.COMMIT, {0: bundle.id_bytes})
+            if _is_current(bundle, reply):
+                return
+            # An earlier COMMIT may have been refused, its answer lost and the upload given up: ask for the reason again.
+            if reply.status != Status.OFFSET:
+                _check(reply, "the bundle")
+                return
     raise LinkError(f"the board at {connection.url} forgets the upload again and again: restart it")
 
 
@@ -104,15 +100,9 @@ def _check(reply: StatusReply, what: str) -> None:
         raise Refused(what, reply.status)
 
 
-def _commit(connection: Connection, bundle: Bundle) -> None:
-    reply = _request_slow(connection, FrameType.COMMIT, {0: bundle.id_bytes})
-    if not _is_current(bundle, reply):
-        _check(reply, "the bundle")
-
-
 def _is_current(bundle: Bundle, reply: StatusReply) -> bool:
     """Whether the node already works with this dictionary: the answer to an earlier COMMIT may have been lost."""
-    return bundle.kind == BundleKind.DICTIONARY and reply.id == bundle.id & 0xFFFFFFFF
+    return bundle.kind == Kind.DICTIONARY and reply.id == bundle.id & 0xFFFFFFFF
 
 
 class _Pieces:
@@ -127,7 +117,6 @@ class _Pieces:
         self._progress = progress
         self._under_way: OrderedDict[int, float] = OrderedDict()  # sequence number: when it was sent
         self._rewound_at = 0  # answers to what was sent before say nothing about where to go on
-        self._timeouts = 0
 
     def send(self) -> bool:
         """Sends until the node holds all bytes; False if it has forgotten the upload."""
@@ -152,7 +141,7 @@ class _Pieces:
 
     def _due(self) -> float:
         oldest = next(iter(self._under_way.values()))
-        return oldest + min(self._connection.round_trip.wait(self._timeouts), self._connection.timeout)
+        return oldest + min(self._connection.round_trip.wait(), self._connection.timeout)
 
     def _answered(self, reply: StatusReply) -> bool:
         """Takes an answer; False if the node holds less than before."""
@@ -163,13 +152,11 @@ class _Pieces:
             raise Refused("a piece of the upload", reply.status)
         if reply.offset < self._held or reply.offset > len(self._data):
             return False
-        if not self._timeouts:
-            self._connection.round_trip.sample(time.monotonic() - self._under_way[sequence])
+        self._connection.round_trip.sample(time.monotonic() - self._under_way[sequence])
         for sent in [sent for sent in self._under_way if sent <= sequence]:
             del self._under_way[sent]  # answers come in order: what was sent before this one and has none is lost
         if reply.offset > self._held:
             self._held = reply.offset
-            self._timeouts = 0
             if self._progress:
                 self._progress(self._held, len(self._data))
         if reply.status == Status.OFFSET and sequence > self._rewound_at:
@@ -185,7 +172,6 @@ class _Pieces:
     def _expire(self) -> None:
         if time.monotonic() - self._connection.last_heard > self._connection.timeout:
             raise NoAnswer(self._connection.url, self._connection.timeout)
-        self._timeouts += 1
-        self._rewind()
+        self._connection.round_trip.timed_out()
         self._under_way.clear()
-        self._rewound_at = 0
+        self._rewind()

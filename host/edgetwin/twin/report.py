@@ -34,7 +34,7 @@ _PAGE = Template("""<!doctype html>
 <h1>$title</h1>
 <p>$summary</p>
 <table>$rows</table>
-<h2>Raw and reconstructed</h2>
+<h2>Raw and reconstructed, from the best channel to the worst</h2>
 $signals
 <h2>Error of each window</h2>
 $errors
@@ -85,18 +85,26 @@ def _svg(figure: Any) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
+def _relative_errors(series: NDArray[np.float32], twin: NDArray[np.float32]) -> NDArray[np.float64]:
+    """RMS error of each channel over its standard deviation; infinity for a constant channel that is not reproduced."""
+    whole = np.isfinite(series).all(axis=1) & np.isfinite(twin).all(axis=1)
+    error = np.sqrt(((series - twin)[whole].astype(np.float64) ** 2).mean(axis=0))
+    spread = series[whole].std(axis=0, dtype=np.float64)
+    return np.divide(error, spread, out=np.where(error > 0, np.inf, 0.0), where=spread > 0)
+
+
 def _signals_svg(raw: NDArray[np.float32], reconstructed: NDArray[np.float32], names: Sequence[str]) -> str:
-    """Time series of the channels that vary most."""
+    """Time series of some channels, from the best reconstructed to the worst."""
     channels = len(names)
-    series = raw.reshape(-1, channels)[:_MOST_ROWS]
-    twin = reconstructed.reshape(-1, channels)[:_MOST_ROWS]
-    spread = np.nan_to_num(series.std(axis=0), nan=-1.0)
-    shown = np.sort(np.argsort(-spread, kind="stable")[:_MOST_CHANNELS])
-    figure, axes = _new_figure(len(shown), 1.5 * len(shown) + 0.6)
+    series, twin = raw.reshape(-1, channels), reconstructed.reshape(-1, channels)
+    errors = _relative_errors(series, twin)
+    count = min(_MOST_CHANNELS, channels)
+    shown = np.argsort(errors, kind="stable")[np.linspace(0, channels - 1, count).round().astype(int)]
+    figure, axes = _new_figure(count, 1.5 * count + 0.6)
     for axis, channel in zip(axes, shown, strict=True):
-        axis.plot(series[:, channel], color="#8c959f", linewidth=1.6, label="raw")
-        axis.plot(twin[:, channel], color="#0969da", linewidth=0.9, label="reconstructed by the twin")
-        axis.set_ylabel(names[channel], fontsize=8)
+        axis.plot(series[:_MOST_ROWS, channel], color="#8c959f", linewidth=1.6, label="raw")
+        axis.plot(twin[:_MOST_ROWS, channel], color="#0969da", linewidth=0.9, label="reconstructed by the twin")
+        axis.set_ylabel(f"{names[channel]}\nNRMSE {errors[channel]:.2f}", fontsize=8)
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False)

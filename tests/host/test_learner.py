@@ -1,0 +1,194 @@
+"""The K-SVD learner."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from edgetwin.data import load_asd
+from edgetwin.dictionary import DictionaryLearner
+from edgetwin.dictionary.ksvd import Factorisation
+from edgetwin.signals import ChannelScaling, to_windows
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def sparse_signals(rng: np.random.Generator, atoms: np.ndarray, count: int, s: int) -> np.ndarray:
+    """Signals of exactly s random atoms with normal coefficients."""
+    support = rng.permuted(np.tile(np.arange(len(atoms)), (count, 1)), axis=1)[:, :s]
+    return np.einsum("ns,nsm->nm", rng.standard_normal((count, s)), atoms[support])
+
+
+@pytest.fixture(scope="module")
+def telemetry() -> np.ndarray:
+    train = load_asd("omi-1").train
+    return to_windows(ChannelScaling.fit(train).transform(train), 2)[:1500]
+
+
+def test_scikit_learn_takes_it_for_an_estimator() -> None:
+    check_estimator(DictionaryLearner(n_components=4, n_nonzero_coefs=2), on_skip=None)
+
+
+def test_a_known_dictionary_is_recovered() -> None:
+    # The experiment of Aharon et al. 2006, section V.A: recovered means |cosine| above 0.99.
+    rng = np.random.default_rng(0)
+    truth = unit_rows(rng.standard_normal((30, 20)))
+    signals = sparse_signals(rng, truth, 1200, 3)
+    learner = DictionaryLearner(30, 3, max_iter=60, random_state=0).fit(signals)
+    best = np.abs(truth @ learner.components_.T).max(axis=1)
+    assert np.mean(best > 0.99) >= 0.9
+    assert learner.error_[-1] < 0.15 * np.sqrt(np.mean(signals**2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_error_never_rises(telemetry: np.ndarray, seed: int) -> None:
+    learner = DictionaryLearner(48, 4, max_iter=12, random_state=seed).fit(telemetry)
+    assert len(learner.error_) == learner.n_iter_
+    assert (np.diff(learner.error_) <= 0).all()
+    assert learner.error_[-1] < 0.8 * learner.error_[0]
+
+
+@pytest.mark.parametrize("step", ["code_signals", "update_atoms", "replace_atoms"])
+def test_no_step_raises_the_error_and_the_residual_stays_true(telemetry: np.ndarray, step: str) -> None:
+    twins = unit_rows(telemetry[:24] + 1e-3)
+    atoms = np.concatenate([twins, unit_rows(telemetry[:24]), unit_rows(telemetry[-8:])])
+    state = Factorisation(telemetry, atoms, 3)
+    state.code_signals()
+    state.update_atoms()
+    before = state.error()
+    getattr(state, step)()
+    assert state.error() <= before * (1 + 1e-6)
+    dense = np.zeros((len(telemetry), len(atoms)))
+    for row, (support, weights, count) in enumerate(zip(state.support, state.coefficients, state.count, strict=True)):
+        dense[row, support[:count]] = weights[:count]
+    np.testing.assert_allclose(state.residual, telemetry - dense @ state.atoms, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(state.atoms, axis=1), 1, atol=1e-5)
+
+
+def test_an_atom_update_is_the_rank_1_fit_of_the_svd() -> None:
+    rng = np.random.default_rng(3)
+    signals = (np.outer(rng.standard_normal(40), rng.standard_normal(8)) * 5 + rng.standard_normal((40, 8))).astype(
+        "f4"
+    )
+    learner = DictionaryLearner(1, 1, max_iter=50, random_state=0).fit(signals)
+    principal = np.linalg.svd(signals, full_matrices=False)[2][0]
+    assert abs(float(learner.components_[0] @ principal)) > 1 - 1e-5
+
+
+def test_twins_and_unused_atoms_are_replaced(telemetry: np.ndarray) -> None:
+    init = np.repeat(telemetry[:8], 4, axis=0)
+    learner = DictionaryLearner(32, 4, max_iter=10, init=init).fit(telemetry)
+    assert learner.n_replaced_ > 0
+    fresh = DictionaryLearner(32, 4, max_iter=10, random_state=0).fit(telemetry)
+    assert learner.error_[-1] < 1.3 * fresh.error_[-1]
+    cosines = np.abs(learner.components_ @ learner.components_.T) - np.eye(32)
+    assert np.sum(cosines > 0.99) <= 2
+
+
+def test_the_same_seed_gives_the_same_dictionary(telemetry: np.ndarray) -> None:
+    learner = DictionaryLearner(16, 2, max_iter=3, random_state=7)
+    np.testing.assert_array_equal(learner.fit(telemetry).components_, clone(learner).fit(telemetry).components_)
+
+
+def test_components_are_unit_norm_float32(telemetry: np.ndarray) -> None:
+    atoms = DictionaryLearner(40, 3, max_iter=4, random_state=0).fit(telemetry).components_
+    assert atoms.dtype == np.float32
+    assert atoms.flags.c_contiguous
+    np.testing.assert_allclose(np.linalg.norm(atoms.astype(np.float64), axis=1), 1, atol=1e-6)
+
+
+def test_codes_are_sparse_and_score_is_their_error(telemetry: np.ndarray) -> None:
+    learner = DictionaryLearner(40, 3, max_iter=4, random_state=0).fit(telemetry)
+    dense = learner.transform(telemetry)
+    assert (np.count_nonzero(dense, axis=1) <= 3).all()
+    difference = telemetry - learner.inverse_transform(dense)
+    assert learner.score(telemetry) == pytest.approx(-np.sqrt(np.mean(difference**2)), rel=1e-5)
+    codes = learner.encode(telemetry)
+    assert codes.support.shape == (len(telemetry), 3)
+    np.testing.assert_array_equal(np.take_along_axis(dense, codes.support.astype(int), 1), codes.coefficients)
+
+
+def test_zero_signals_have_empty_codes() -> None:
+    learner = DictionaryLearner(4, 2, random_state=0).fit(np.zeros((10, 3)))
+    assert not learner.error_.any()
+    np.testing.assert_array_equal(learner.transform(np.zeros((10, 3))), 0)
+    np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1, atol=1e-6)
+
+
+def test_constant_signals_are_one_atom() -> None:
+    signals = np.tile([3.0, -4.0, 0.0], (20, 1))
+    learner = DictionaryLearner(4, 2, random_state=0).fit(signals)
+    assert learner.error_[-1] < 1e-6
+    np.testing.assert_allclose(learner.inverse_transform(learner.transform(signals)), signals, rtol=1e-6)
+    assert np.isfinite(learner.components_).all()
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-20, 1e20, 1e37])
+def test_any_magnitude_is_learned_alike(scale: float) -> None:
+    signals = np.random.default_rng(0).uniform(-1, 1, (100, 6))
+    one = DictionaryLearner(8, 2, max_iter=3, random_state=0).fit(signals)
+    scaled = DictionaryLearner(8, 2, max_iter=3, random_state=0).fit(signals * scale)
+    assert scaled.error_[-1] / scale == pytest.approx(one.error_[-1], rel=1e-2)
+
+
+def test_m_or_n_of_1_is_learned() -> None:
+    rng = np.random.default_rng(0)
+    assert DictionaryLearner(1, 5).fit(rng.standard_normal((10, 4))).components_.shape == (1, 4)
+    column = rng.standard_normal((10, 1))
+    learner = DictionaryLearner(3, 2, random_state=0).fit(column)
+    assert learner.score(column) == pytest.approx(0, abs=1e-6)
+
+
+def test_learning_ends_at_the_tolerance(telemetry: np.ndarray) -> None:
+    errors: list[float] = []
+    learner = DictionaryLearner(32, 3, tol=0.05, max_iter=50, random_state=0, callback=errors.append).fit(telemetry)
+    assert learner.n_iter_ < 50
+    assert errors == learner.error_.tolist()
+    falls = 1 - learner.error_[1:] / learner.error_[:-1]
+    assert falls[-1] <= 0.05
+    assert (falls[:-1] > 0.05).all()
+
+
+def test_an_initial_dictionary_is_normalised(telemetry: np.ndarray) -> None:
+    init = telemetry[:20].astype(np.float64) * 7
+    learner = DictionaryLearner(20, 2, max_iter=1, init=init).fit(telemetry)
+    unscaled = DictionaryLearner(20, 2, max_iter=1, init=telemetry[:20].astype(np.float64)).fit(telemetry)
+    np.testing.assert_allclose(learner.components_, unscaled.components_, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_components": 0}, "n_components"),
+        ({"n_components": 20000}, "n_components"),
+        ({"n_nonzero_coefs": 0}, "n_nonzero_coefs"),
+        ({"tol": -1.0}, "tol"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"init": "svd"}, "init"),
+        ({"init": np.ones((3, 3))}, "shape"),
+        ({"init": np.full((4, 5), np.nan)}, "finite"),
+        ({"init": np.zeros((4, 5))}, "zeros"),
+        ({"n_components": 11}, "n_samples=10 is less than n_components=11"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DictionaryLearner(**{"n_components": 4, **parameters}).fit(np.ones((10, 5)))
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_data_that_are_not_finite_are_refused(value: float) -> None:
+    signals = np.ones((10, 3))
+    signals[4, 1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        DictionaryLearner(2).fit(signals)
+
+
+def test_codes_of_another_width_are_refused() -> None:
+    learner = DictionaryLearner(2, 1).fit(np.eye(3))
+    with pytest.raises(ValueError, match="n_components=2"):
+        learner.inverse_transform(np.ones((1, 3)))
