@@ -118,13 +118,16 @@ def test_one_window_at_a_time_survives_every_fault(node: RunningNode, bundle: by
         assert_right(list(session.encode(signals, window=1)), host_codes(bundle, signals))
 
 
-def test_a_window_that_never_gets_through_is_reported_missing_in_its_place(node: RunningNode, bundle: bytes) -> None:
+@pytest.mark.parametrize("windows", [40, 8], ids=["among others", "at the end"])
+def test_a_window_that_never_gets_through_is_reported_missing_in_its_place(
+    node: RunningNode, bundle: bytes, windows: int
+) -> None:
     def is_window_7(direction: str, frame: bytes) -> bool:
         raw = cobs.decode(frame)
         return raw[1] == FrameType.SIGNAL and raw[12:16] == bytes([7, 0, 0, 0])
 
-    signals = signals_of(40)
-    with FaultProxy(node.url, drops=is_window_7) as proxy, Session(proxy.url, KEY) as session:
+    signals = signals_of(windows)
+    with FaultProxy(node.url, drops=is_window_7) as proxy, Session(proxy.url, KEY, timeout=0.5, retries=3) as session:
         session.upload(bundle)
         received = list(session.encode(signals))
     assert [code.window for code in received if code.missing] == [7]

@@ -324,6 +324,8 @@ def _failure(what: str, output: str, log: Path | None) -> BuildError:
     if log:
         with log.open("a", encoding="utf-8") as file:
             file.write(output)
-    complaints = [line for line in output.splitlines() if "error" in line.lower() or "undefined" in line]
+    complaints = [
+        line for line in output.splitlines() if re.search(r": (fatal )?error: |undefined (reference|symbol)", line)
+    ]
     first = (complaints or output.splitlines() or ["no message"])[0]
     return BuildError(f"{what}: {first}" + (f" (all of it: {log})" if log else ""))

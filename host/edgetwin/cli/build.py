@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgetwin.cli.console import show_result
+
+if TYPE_CHECKING:
+    from edgetwin.boards import Board, Firmware
 
 _LABELS = {
     "board": "board",
@@ -26,7 +29,7 @@ def build(
         Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, used until one is uploaded.")
     ] = None,
     recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples (.etr) that the board streams on its own clock.")
+        Path | None, typer.Option("--recording", "-r", help="Samples that the board streams on its own clock.")
     ] = None,
     key: Annotated[
         Path | None, typer.Option(help="Pre-shared key file; default ~/.config/edgetwin/key, made if missing.")
@@ -40,20 +43,30 @@ def build(
     """
     from dataclasses import asdict
 
-    from edgetwin import boards
-    from edgetwin.link.keys import load_key
-
-    chosen = boards.find_board(board)
-    firmware = boards.build(
-        chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
-    )
+    chosen, firmware = build_firmware(board, out, key, dictionary, recording)
     result = {"board": chosen.name, **{name: _plain(value) for name, value in asdict(firmware).items()}}
     show_result(f"firmware for {chosen.title}", result, _LABELS, as_json=as_json)
 
 
-def default_folder(board: str) -> Path:
-    """Where the firmware of a board goes, and where flash and run look for it."""
-    return Path("build") / board
+def build_firmware(
+    board: str, out: Path | None, key: Path | None, dictionary: Path | None, recording: Path | None
+) -> tuple[Board, Firmware]:
+    """Builds as the options say: into build/BOARD by default, with the user's key.
+
+    recording : a bundle (.etr), or any file of samples, which becomes one beside the firmware
+    """
+    from edgetwin import boards
+    from edgetwin.data import read_samples
+    from edgetwin.deploy import RecordingBundle
+    from edgetwin.link import load_key
+
+    chosen = boards.find_board(board)
+    folder = out or Path("build") / board
+    if recording is not None and recording.suffix != ".etr":
+        samples = read_samples(recording, allow_nan=True)
+        recording = folder / f"{recording.stem}.etr"
+        RecordingBundle(samples.values).save(recording)
+    return chosen, boards.build(chosen, folder, key=load_key(key), dictionary=dictionary, recording=recording)
 
 
 def _plain(value: object) -> object:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgetwin.cli.build import default_folder
+from edgetwin.cli.build import build_firmware
 from edgetwin.cli.console import say
 
 
@@ -18,7 +18,7 @@ def flash(
         Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
     ] = None,
     recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples (.etr) to link in, as edgetwin build.")
+        Path | None, typer.Option("--recording", "-r", help="Samples to link in, as edgetwin build.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
@@ -30,13 +30,9 @@ def flash(
     Example: edgetwin flash --board microbit --dry-run
     """
     from edgetwin import boards
-    from edgetwin.link.keys import load_key
 
-    chosen = boards.find_board(board)
-    boards.check_flashable(chosen, tool)
-    firmware = boards.build(
-        chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
-    )
+    boards.check_flashable(boards.find_board(board), tool)
+    chosen, firmware = build_firmware(board, out, key, dictionary, recording)
     command = boards.flash_command(chosen, firmware, tool)
     if dry_run:
         print(shlex.join(command))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgetwin.cli.build import default_folder
+from edgetwin.cli.build import build_firmware
 from edgetwin.cli.console import say
 
 
@@ -23,7 +23,7 @@ def run(
         Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
     ] = None,
     recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples (.etr) to link in, as edgetwin build.")
+        Path | None, typer.Option("--recording", "-r", help="Samples to link in, as edgetwin build.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
@@ -34,12 +34,8 @@ def run(
     Example: edgetwin run --board netduinoplus2 --port 5555
     """
     from edgetwin import boards
-    from edgetwin.link.keys import load_key
 
-    chosen = boards.find_board(board)
-    firmware = boards.build(
-        chosen, out or default_folder(board), key=load_key(key), dictionary=dictionary, recording=recording
-    )
+    chosen, firmware = build_firmware(board, out, key, dictionary, recording)
     try:
         with boards.run(chosen, firmware, pty=pty, slots=slots, port=port) as node:
             print(json.dumps({"board": board, "url": node.url, "pid": node.pid}) if as_json else node.url, flush=True)

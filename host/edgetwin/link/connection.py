@@ -16,6 +16,7 @@ from edgetwin.link.transport import Transport
 
 HOST_CREDIT = 32
 _MOST_SET_ASIDE = 256
+_LONGEST_WAIT = 0.5  # seconds from one request to its repetition; to ask once too often costs little
 
 
 class Connection:
@@ -75,8 +76,7 @@ class Connection:
         WrongKey : the keys differ.
         """
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        self.transport.write(DELIMITER)
-        wait, refusals = self.round_trip.wait(), 0
+        wait, refusals = min(self.round_trip.wait(), _LONGEST_WAIT), 0
         while True:
             self.info = self._hello(wait, deadline)
             if not self.info.needs_key:
@@ -96,14 +96,15 @@ class Connection:
             refusals += proven is not None
             if refusals == 2:
                 raise WrongKey(self.url)
-            wait *= 2
+            wait = min(2 * wait, _LONGEST_WAIT)
 
     def send(self, kind: FrameType, payload: bytes) -> int:
         """Sends a frame; returns its sequence number."""
         sequence = 0 if kind == FrameType.HELLO else self._sent + 1
         frame = Frame(kind, payload, sequence, HOST_CREDIT)
         self._sent = sequence
-        self.transport.write(encode(frame, self._send_key))
+        # The leading end mark keeps whatever is left of a cut frame, or noise, from spoiling this one.
+        self.transport.write(DELIMITER + encode(frame, self._send_key))
         return sequence
 
     def receive(self, timeout: float) -> Frame | None:
@@ -169,7 +170,7 @@ class Connection:
                         return info
                 if time.monotonic() >= deadline:
                     raise NoAnswer(self.url, self.timeout)
-                wait *= 2
+                wait = min(2 * wait, _LONGEST_WAIT)
         finally:
             self._expects_hello = False
 
@@ -211,7 +212,8 @@ class Connection:
         return None
 
     def _exchange(self, kind: FrameType, payload: bytes, answer: FrameType, first_wait: float, limit: float) -> Frame:
-        wait = max(first_wait, self.round_trip.wait())
+        longest_wait = max(first_wait, _LONGEST_WAIT)
+        wait = min(max(first_wait, self.round_trip.wait()), longest_wait)
         started = time.monotonic()
         deadline = started + max(self.timeout, limit)
         sent: list[int] = []
@@ -231,7 +233,7 @@ class Connection:
                         return frame
                 if time.monotonic() >= deadline:
                     raise NoAnswer(self.url, deadline - started)
-                wait *= 2
+                wait = min(2 * wait, longest_wait)
         finally:
             self._set_aside = set_aside
 

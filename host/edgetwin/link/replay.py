@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgetwin.link.errors import ForeignCode, LinkError, NoAnswer, Refused
+from edgetwin.link.errors import ForeignCode, LinkError, Refused
 from edgetwin.link.frame import Frame, FrameType
 from edgetwin.link.messages import CodeFrame, PayloadError, StatusReply, pack_window
 from edgetwin.link.status import Status
@@ -24,10 +24,11 @@ _MOST_AHEAD = 256  # windows that may be received before an older one that is st
 
 @dataclass(slots=True)
 class _Asked:
-    """A window under way. Any of the sequence numbers from `first` to `last` may still be answered."""
+    """A window under way since `since`. Any of the sequence numbers from `first` to `last` may still be answered."""
 
     first: int
     last: int
+    since: float
     sent: float
     due: float
     resends: int
@@ -84,8 +85,8 @@ class Replay:
         self._fill()
         if not self._asked:
             return
-        wait = min(asked.due for asked in self._asked.values()) - time.monotonic()
-        frame = self._session.connection.receive(wait)
+        wake = min(self._quiet_until(), *(asked.due for asked in self._asked.values()))
+        frame = self._session.connection.receive(wake - time.monotonic())
         while frame is not None:
             self._take(frame)
             self._fill()
@@ -113,8 +114,9 @@ class Replay:
         payload = pack_window(window, self._signals[window - self._first].tobytes())
         sequence = connection.send(FrameType.SIGNAL, payload)
         now = time.monotonic()
-        due = now + min(connection.round_trip.wait(resends), connection.timeout)
-        self._asked[window] = _Asked(before.first if before else sequence, sequence, now, due, resends)
+        due = now + connection.round_trip.wait(resends)
+        first, since = (before.first, before.since) if before else (sequence, now)
+        self._asked[window] = _Asked(first, sequence, since, now, due, resends)
 
     def _take(self, frame: Frame) -> None:
         if frame.type == FrameType.CODE:
@@ -161,7 +163,7 @@ class Replay:
                 self._asked[window].first = self._asked[window].last
 
     def _expire(self) -> None:
-        """Sends again what has had no answer in time."""
+        """Sends again what has had no answer in time; makes sure that the node is there if all is quiet."""
         now = time.monotonic()
         connection = self._session.connection
         late = [window for window, asked in self._asked.items() if asked.due <= now]
@@ -173,10 +175,16 @@ class Replay:
                 self._ask(window, asked)
             elif connection.last_heard > asked.sent:
                 self._give_up(window)
-            elif now >= asked.sent + connection.timeout:
-                raise NoAnswer(connection.url, connection.timeout)
             else:
-                asked.due = asked.sent + connection.timeout
+                asked.due = now + connection.round_trip.wait()
+        if self._asked and now >= self._quiet_until():
+            connection.query(FrameType.STATS, FrameType.STATS_ANSWER)  # raises if the node is silent
+
+    def _quiet_until(self) -> float:
+        """When a node that says nothing is asked whether it is there."""
+        connection = self._session.connection
+        waiting_since = min(asked.since for asked in self._asked.values())
+        return max(connection.last_heard, waiting_since) + connection.timeout
 
     def _give_up(self, window: int) -> None:
         del self._asked[window]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MOST_DOUBLINGS = 4
+_MOST_DOUBLINGS = 3
 
 
 class RoundTrip:
@@ -35,6 +35,6 @@ class RoundTrip:
         self._timeouts = min(self._timeouts + 1, _MOST_DOUBLINGS)
 
     def wait(self, resends: int = 0) -> float:
-        """Seconds to wait after having sent `resends` + 1 times; doubles each time."""
+        """Seconds to wait after having sent `resends` + 1 times: twice as long each time, up to a limit."""
         base = self._initial if self._mean is None else max(self._least, self._mean + 4 * self._deviation)
-        return base * float(2 ** max(resends, self._timeouts))
+        return base * float(2 ** min(max(resends, self._timeouts), _MOST_DOUBLINGS))

@@ -54,7 +54,7 @@ class Session:
         *,
         insecure: bool = False,
         timeout: float = 3.0,
-        retries: int = 5,
+        retries: int = 8,
         patience: float = 10.0,
         restore: Callable[[], bytes] | None = None,
         baudrate: int = 115200,

@@ -82,7 +82,7 @@ def upload(connection: Connection, bundle: Bundle, progress: Progress | None = N
             reply = _request_slow(connection, FrameType.COMMIT, {0: bundle.id_bytes})
             if _is_current(bundle, reply):
                 return
-            # An earlier COMMIT may have been refused, its answer lost and the upload given up: ask for the reason again.
+            # An earlier COMMIT may have been refused, its answer lost and the upload dropped: ask for the reason again.
             if reply.status != Status.OFFSET:
                 _check(reply, "the bundle")
                 return

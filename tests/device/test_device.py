@@ -1,0 +1,73 @@
+"""The C tests of the core: on this computer under sanitizers, and on the emulated boards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from edgetwin import boards
+from edgetwin.boards.registry import sources
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+DEVICE = sources() / "device"
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+TESTS = [*sorted(HERE.glob("test_*.c")), HERE / "runner.c", HERE / "problem.c", HERE / "simulated.c"]
+
+
+def need(tool: str, package: str) -> str:
+    """Path of a tool, or skips the test."""
+    found = shutil.which(tool)
+    if not found:
+        pytest.skip(f"{tool} is not installed: apt-get install {package}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with vectors.h."""
+    folder = tmp_path_factory.mktemp("generated")
+    subprocess.run([sys.executable, ROOT / "tools" / "vectors" / "make_header.py", folder / "vectors.h"], check=True)
+    return folder
+
+
+def check_output(code: int, output: str) -> None:
+    assert code == 0 and output.rstrip().endswith("ALL PASSED"), output
+
+
+@pytest.mark.parametrize("optimisation", ["-O0", "-O2"])
+@pytest.mark.parametrize(("compiler", "package"), [("gcc", "gcc"), ("clang", "clang libclang-rt-14-dev")])
+def test_core_passes_under_sanitizers(
+    compiler: str, package: str, optimisation: str, generated: Path, tmp_path: Path
+) -> None:
+    core = [*sorted((DEVICE / "src").glob("*.c")), *sorted((DEVICE / "src" / "portable").glob("*.c"))]
+    program = tmp_path / "tests"
+    command = [need(compiler, package), "-std=c99", optimisation, "-g", "-ffp-contract=off", *WARNINGS, *SANITIZERS]
+    command += [f"-I{DEVICE / 'include'}", f"-I{generated}", f"-I{HERE}"]
+    compiled = subprocess.run(
+        [*command, *TESTS, HERE / "platform_host.c", *core, "-lm", "-o", program], capture_output=True, text=True
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    done = subprocess.run([program], capture_output=True, text=True, timeout=240)
+    check_output(done.returncode, done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("board", ["mps2-an386", "netduinoplus2", "microbit"])
+def test_core_passes_on_the_emulated_board(board: str, generated: Path, tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    need("qemu-system-arm", "qemu-system-arm")
+    firmware = boards.build(
+        board, tmp_path, app=[*TESTS, HERE / "platform_board.c"], name="tests", includes=[HERE, generated]
+    )
+    done = boards.run_program(board, firmware.elf, timeout=240)
+    check_output(done.exit_code, done.output)
+
+
+def test_kernel_ports_have_the_names_of_the_portable_kernels() -> None:
+    portable = {file.name for file in (DEVICE / "src" / "portable").glob("*.c")}
+    for port in ("cortex_m4",):
+        assert {file.name for file in (DEVICE / "src" / port).glob("*.c")} <= portable
