@@ -97,7 +97,7 @@ void et_node_on_start(et_node *node, const et_frame *request)
     if (answer.status == ET_OK) {
         const uint32_t now = node->port->clock_ms(node->port->context);
         et_node_stop_stream(node);
-        node->queue.oldest = node->stream.window = first;
+        node->queue.oldest = node->queue.base = node->stream.window = first;
         node->queue.progress_ms = node->stream.due_ms = now;
         node->stream.left = windows;
         node->stream.endless = windows == 0;
@@ -119,12 +119,16 @@ void et_node_on_ack(et_node *node, const et_frame *request)
 {
     if (request->length != 4 || !node->stream.active)
         return;
-    const uint32_t received = et_load_u32(request->payload) - node->queue.oldest; /* modulo 2^32 */
+    et_node_queue *queue = &node->queue;
+    const uint32_t next = et_load_u32(request->payload);
+    const uint32_t end = queue->oldest + queue->count; /* window numbers are modulo 2^32 */
     node->stream.host_credit = request->credit;
-    if (received > 0 && received <= node->queue.count) {
-        queue_drop(&node->queue, (unsigned)received);
-        node->queue.progress_ms = node->port->clock_ms(node->port->context);
-    }
+    if (next - queue->base == 0 || next - queue->base > end - queue->base)
+        return;
+    queue->base = next;
+    queue->progress_ms = node->port->clock_ms(node->port->context);
+    if (next - queue->oldest <= queue->count)
+        queue_drop(queue, (unsigned)(next - queue->oldest));
 }
 
 /* Takes the next window of the source into the queue, once it is due. Nonzero if it did. */
@@ -160,14 +164,17 @@ static int take_window(et_node *node, uint32_t now)
 static int send_queued(et_node *node, uint32_t now)
 {
     et_node_queue *queue = &node->queue;
-    if (queue->in_flight > 0 && now - queue->progress_ms >= ET_NODE_RESEND_MS)
+    const int waiting = queue->oldest + queue->in_flight != queue->base;
+    if (waiting && now - queue->progress_ms >= ET_NODE_RESEND_MS) {
         queue->in_flight = 0;
-    if (queue->in_flight == queue->count || queue->in_flight >= node->stream.host_credit)
+        queue->base = queue->oldest;
+    }
+    if (queue->in_flight == queue->count || queue->oldest + queue->in_flight - queue->base >= node->stream.host_credit)
         return 0;
     const uint8_t *entry = queue_entry(queue, queue->in_flight);
     const size_t size = et_load_u16(entry);
     memcpy(et_node_payload(node) + CODE_FIELDS, entry + 4, size);
-    if (queue->in_flight == 0)
+    if (queue->oldest + queue->in_flight == queue->base)
         queue->progress_ms = now;
     send_code(node, queue->oldest + queue->in_flight, (et_status)entry[2], queue->in_flight, size);
     ++queue->in_flight;

@@ -31,7 +31,7 @@ def learned(samples, window):
 @pytest.fixture(scope="session")
 def asd():
     server = load_asd()
-    return learned(Samples(np.concatenate([server.train, server.test]), server.names), 8)
+    return learned(Samples(np.concatenate([server.train, server.test]), server.names), 4)
 
 
 @pytest.fixture(scope="session")

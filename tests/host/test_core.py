@@ -25,9 +25,9 @@ def random_dictionary(rng, n, m, atom_type):
 
 
 def dense(codes, n):
-    x = np.zeros((len(codes.count), n))
+    x = np.zeros((len(codes.counts), n))
     rows = np.arange(len(x))[:, None]
-    used = np.arange(codes.support.shape[1]) < codes.count[:, None]
+    used = np.arange(codes.support.shape[1]) < codes.counts[:, None]
     x[np.broadcast_to(rows, used.shape)[used], codes.support[used]] = codes.coefficients[used]
     return x
 
@@ -64,7 +64,7 @@ def test_tolerance_stops_as_soon_as_the_residual_is_small_enough():
     tolerance = 3.0
     codes = core.omp(signals, atoms, 40, tolerance=tolerance)
     assert (codes.residual_norm <= tolerance).all()
-    for signal, count in zip(signals, codes.count, strict=True):
+    for signal, count in zip(signals, codes.counts, strict=True):
         one_less = core.omp(signal[None], atoms, max(int(count) - 1, 0))
         assert one_less.residual_norm[0] > tolerance
 
@@ -91,7 +91,7 @@ def test_a_signal_with_nan_or_infinity_is_named_and_the_others_go_on(atom_type):
     signals[1, 3], signals[2, 0] = np.nan, -np.inf
     codes = core.omp(signals, atoms, 5, scales=scales)
     assert codes.status.tolist() == [0, 3, 3, 0]
-    assert codes.count[1] == codes.count[2] == 0
+    assert codes.counts[1] == codes.counts[2] == 0
     np.testing.assert_array_equal(codes.coefficients[[0, 3]], clean.coefficients[[0, 3]])
 
 
@@ -102,7 +102,7 @@ def test_repeated_atoms_are_never_chosen_twice_and_nothing_is_nan(atom_type):
     atoms = np.repeat(atoms, 3, axis=0)
     scales = None if scales is None else np.repeat(scales, 3)
     codes = core.omp(rng.standard_normal((50, 16)).astype(np.float32), atoms, 16, scales=scales)
-    for row, count in zip(codes.support, codes.count, strict=True):
+    for row, count in zip(codes.support, codes.counts, strict=True):
         assert count <= 6
         assert len(set((row[:count] // 3).tolist())) == count, "two copies of one atom"
     assert np.isfinite(codes.coefficients).all()

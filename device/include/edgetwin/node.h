@@ -73,6 +73,8 @@ typedef struct et_node_queue {
     unsigned capacity, head, count;
     unsigned in_flight; /* of count: sent and not acknowledged */
     uint32_t oldest;    /* window of the entry at head */
+    uint32_t base;      /* what is sent from here on counts against the host's credit; below oldest once entries were
+                           dropped that the host may still be about to read */
     uint32_t progress_ms;
 } et_node_queue;
 

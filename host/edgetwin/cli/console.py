@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -44,9 +45,15 @@ def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str]
     table.add_column(justify="right")
     for key, label in labels.items():
         value = result[key]
-        table.add_row(label, "-" if value is None else f"{value:,}" if isinstance(value, int) else _text(value))
+        table.add_row(label, escape(_text(value)))
     Console().print(table)
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

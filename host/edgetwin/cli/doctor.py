@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -24,7 +25,12 @@ class _Need:
 
 _NEEDS = (
     _Need("cc", "command", "board native", "apt-get install gcc"),
-    _Need("arm-none-eabi-gcc", "command", "firmware of the ARM boards", "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+    _Need(
+        "arm-none-eabi-gcc",
+        "command",
+        "firmware of the ARM boards",
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    ),
     _Need("qemu-system-arm", "command", "emulated boards", "apt-get install qemu-system-arm"),
     _Need("openocd", "command", "flash netduinoplus2", "apt-get install openocd"),
     _Need("dfu-util", "command", "flash netduinoplus2 over USB", "apt-get install dfu-util"),
@@ -76,5 +82,5 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         table.add_column(column)
     for finding in findings:
         state = finding.version or "yes" if finding.found else f"missing: {finding.how}"
-        table.add_row(finding.name, finding.purpose, state, style=None if finding.found else "yellow")
+        table.add_row(finding.name, finding.purpose, escape(state), style=None if finding.found else "yellow")
     Console().print(table)

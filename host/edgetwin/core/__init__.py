@@ -44,11 +44,11 @@ class CoreError(UserError):
 
 
 class Codes(NamedTuple):
-    """Sparse codes of N signals; k = min(s, m, n). Row i uses its first ``count[i]`` entries, the rest are 0."""
+    """Sparse codes of N signals; k = min(s, m, n). Row i uses its first ``counts[i]`` entries, the rest are 0."""
 
     support: NDArray[np.uint16]  # (N, k), ascending in each row
     coefficients: NDArray[np.float32]  # (N, k)
-    count: NDArray[np.uint16]  # (N,)
+    counts: NDArray[np.uint16]  # (N,), atoms of each code
     residual_norm: NDArray[np.float32]  # (N,)
     status: NDArray[np.uint8]  # (N,), 0 where the signal was encoded
 
@@ -122,7 +122,7 @@ def omp(
     )
     scale_bytes = None if scales is None else np.ascontiguousarray(scales, dtype=np.float32)
     _core.omp(atom_type, m, n, s, tolerance, pad_atoms(atoms), scale_bytes, y, *codes)
-    unused = np.arange(k) >= codes.count[:, None]
+    unused = np.arange(k) >= codes.counts[:, None]
     codes.support[unused] = 0
     codes.coefficients[unused] = 0
     return codes
@@ -177,7 +177,7 @@ class Dictionary:
         )
         for i, code in enumerate(codes):
             result.status[i], count = self._opened.unpack(code, result.support[i], result.coefficients[i])
-            result.count[i] = 0 if result.status[i] else count
-            result.support[i, result.count[i] :] = 0
-            result.coefficients[i, result.count[i] :] = 0
+            result.counts[i] = 0 if result.status[i] else count
+            result.support[i, result.counts[i] :] = 0
+            result.coefficients[i, result.counts[i] :] = 0
         return result

@@ -1,6 +1,8 @@
-from typing_extensions import Buffer
-from typing import final
+from typing import Any, TypeAlias, final
 
+from numpy.typing import NDArray
+
+Buffer: TypeAlias = bytes | NDArray[Any]
 VERSION: str
 
 def status_text(status: int, /) -> str: ...

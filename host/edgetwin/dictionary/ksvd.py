@@ -83,11 +83,11 @@ class Factorisation:
         """Sparse coding step. OMP is greedy and may do worse than the code a signal has: then that one stays."""
         codes = encode(self.signals, self.atoms, self.n_nonzero_coefs)
         current = self.signals - synthesise(self.support, self.coefficients, self.count, self.atoms)
-        proposed = self.signals - synthesise(codes.support, codes.coefficients, codes.count, self.atoms)
+        proposed = self.signals - synthesise(codes.support, codes.coefficients, codes.counts, self.atoms)
         better = _squared_norms(proposed) < _squared_norms(current)
         self.support[better] = codes.support[better]
         self.coefficients[better] = codes.coefficients[better]
-        self.count[better] = codes.count[better]
+        self.count[better] = codes.counts[better]
         self.residual = np.where(better[:, None], proposed, current)
 
     def update_atoms(self) -> None:

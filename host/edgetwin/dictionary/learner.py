@@ -121,8 +121,8 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def transform(self, X: npt.ArrayLike) -> Float32Array:
         """The codes of X (N, m) as a dense array (N, n); `encode` gives them without the zeros."""
         codes = self.encode(X)
-        rows, slots = np.nonzero(np.arange(codes.support.shape[1]) < codes.count[:, None])
-        dense = np.zeros((len(codes.count), len(self.components_)), dtype=np.float32)
+        rows, slots = np.nonzero(np.arange(codes.support.shape[1]) < codes.counts[:, None])
+        dense = np.zeros((len(codes.counts), len(self.components_)), dtype=np.float32)
         dense[rows, codes.support[rows, slots]] = codes.coefficients[rows, slots]
         return dense
 
@@ -137,7 +137,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def score(self, X: npt.ArrayLike, y: object = None) -> float:
         """Negative root mean squared error of the reconstruction of X (N, m): higher is better, 0 is perfect."""
         codes = self.encode(X)
-        reconstruction = synthesise(codes.support, codes.coefficients, codes.count, self.components_)
+        reconstruction = synthesise(codes.support, codes.coefficients, codes.counts, self.components_)
         difference = np.asarray(X, dtype=np.float64) - reconstruction
         return -float(np.sqrt(np.mean(difference**2)))
 

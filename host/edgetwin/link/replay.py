@@ -140,10 +140,17 @@ class Replay:
         if code.id != self._expected_id:
             raise ForeignCode(self._expected_id, code.id)
         del self._asked[code.window]
+        now = time.monotonic()
         if asked.resends == 0:
-            self._session.connection.round_trip.sample(time.monotonic() - asked.sent)
+            self._session.connection.round_trip.sample(now - asked.sent)
         self._done[code.window] = code
         self._resend_lost(asked.first)
+        self._postpone(now)
+
+    def _postpone(self, now: float) -> None:
+        """Restarts all clocks at an answer (RFC 6298, 5.3): the node is at work on what waits behind it."""
+        for asked in self._asked.values():
+            asked.due = max(asked.due, now + self._session.connection.round_trip.wait(asked.resends))
 
     def _window_of(self, reply: StatusReply) -> int | None:
         if reply.request != FrameType.SIGNAL or reply.status == Status.OK:

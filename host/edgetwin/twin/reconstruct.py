@@ -48,7 +48,7 @@ class Twin:
     def reconstruct(self, codes: list[bytes | None]) -> Reconstruction:
         """Raises :class:`~edgetwin.core.CoreError` never: a code that is not valid gives a row of NaN."""
         unpacked = self.core.unpack([code or b"" for code in codes])
-        used = np.arange(self.core.k) < unpacked.count[:, None]
+        used = np.arange(self.core.k) < unpacked.counts[:, None]
         rows, _ = np.nonzero(used)
         sparse = csr_matrix(
             (unpacked.coefficients[used], (rows, unpacked.support[used])), shape=(len(codes), self.core.n)
@@ -57,7 +57,7 @@ class Twin:
         repeat = self.core.m // self.bundle.channels
         signals = scaled / np.tile(self.bundle.gains, repeat) + np.tile(self.bundle.offsets, repeat)
         signals[unpacked.status != 0] = np.nan
-        return Reconstruction(signals.astype(np.float32), int(unpacked.count.sum()))
+        return Reconstruction(signals.astype(np.float32), int(unpacked.counts.sum()))
 
     def nrmse(self, signals: NDArray[np.float32], reconstructed: NDArray[np.float32]) -> float:
         """:func:`nrmse` of raw signals (N, m), each channel weighted by its gain as OMP sees it."""

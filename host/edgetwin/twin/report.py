@@ -90,7 +90,9 @@ def _relative_errors(series: NDArray[np.float32], twin: NDArray[np.float32]) -> 
     whole = np.isfinite(series).all(axis=1) & np.isfinite(twin).all(axis=1)
     error = np.sqrt(((series - twin)[whole].astype(np.float64) ** 2).mean(axis=0))
     spread = series[whole].std(axis=0, dtype=np.float64)
-    return np.divide(error, spread, out=np.where(error > 0, np.inf, 0.0), where=spread > 0)
+    relative: NDArray[np.float64] = np.where(error > 0, np.inf, 0.0)
+    np.divide(error, spread, out=relative, where=spread > 0)
+    return relative
 
 
 def _signals_svg(raw: NDArray[np.float32], reconstructed: NDArray[np.float32], names: Sequence[str]) -> str:

@@ -1,0 +1,96 @@
+/* Counts the work of encoding on a board: the windows of the linked recording by the linked dictionary. Prints one line a
+ * measure: a name and ticks of the board's counter, the counter's own cost taken off. */
+#include "blobs.h"
+#include "board.h"
+#include "edgetwin/encode.h"
+
+#define MOST_SAMPLES 512u
+#define MOST_ATOMS 64u /* of a code */
+
+static et_dictionary dictionary;
+static et_recording recording;
+static et_encoder encoder;
+static float signal[MOST_SAMPLES];
+static uint16_t support[MOST_ATOMS];
+static float coefficients[MOST_ATOMS];
+static uint8_t code[512];
+static uint32_t idle_ticks; /* between two looks at the counter */
+
+static void put_number(uint32_t value)
+{
+    char text[11];
+    char *at = text + sizeof text - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    board_puts(at);
+}
+
+static void put_line(const char *name, uint32_t value)
+{
+    board_puts(name);
+    board_puts(" ");
+    put_number(value);
+    board_puts("\n");
+}
+
+static void load_window(uint32_t window)
+{
+    if (et_recording_read(&recording, window, dictionary.m, signal) != ET_OK)
+        board_exit(3);
+}
+
+static uint32_t measure_encode(uint32_t window)
+{
+    et_omp_result result;
+    size_t size = 0;
+    load_window(window);
+    const uint32_t start = board_ticks();
+    const et_status status = et_encode(&dictionary, &encoder, signal, code, sizeof code, &size, &result);
+    const uint32_t ticks = board_ticks() - start;
+    if (status != ET_OK)
+        board_exit(4);
+    return ticks - idle_ticks;
+}
+
+static uint32_t measure_omp(uint32_t window, unsigned s)
+{
+    et_omp_result result;
+    load_window(window);
+    et_dictionary_scale(&dictionary, signal);
+    const uint32_t start = board_ticks();
+    const et_status status = et_omp(&dictionary, s, dictionary.tolerance, signal, support, coefficients, &result,
+                                    encoder.workspace, encoder.workspace_size);
+    const uint32_t ticks = board_ticks() - start;
+    if (status != ET_OK || result.count != s)
+        board_exit(5);
+    return ticks - idle_ticks;
+}
+
+int main(int argc, char **argv)
+{
+    const board_resources *board = board_init(argc, argv);
+    if (et_dictionary_open(blob_dictionary, blob_dictionary_size, &dictionary) != ET_OK ||
+        et_recording_open(blob_recording, blob_recording_size, &recording) != ET_OK || dictionary.m > MOST_SAMPLES ||
+        dictionary.s > MOST_ATOMS || et_code_max_size(&dictionary) > sizeof code)
+        return 1;
+    encoder.support = support;
+    encoder.coefficients = coefficients;
+    encoder.workspace = board->arena;
+    encoder.workspace_size =
+        et_omp_workspace_size((et_atom_type)dictionary.atom_type, dictionary.m, dictionary.n, dictionary.s);
+    if (encoder.workspace_size > board->arena_size)
+        return 2;
+    const uint32_t start = board_ticks();
+    idle_ticks = board_ticks() - start;
+    put_line("workspace", (uint32_t)encoder.workspace_size);
+    for (uint32_t window = 0; window < recording.rows * recording.channels / dictionary.m; ++window) {
+        put_line("encode", measure_encode(window));
+        put_line("omp", measure_omp(window, dictionary.s));
+        put_line("omp_0", measure_omp(window, 0));
+        put_line("omp_1", measure_omp(window, 1));
+    }
+    return 0;
+}
