@@ -88,53 +88,93 @@ static unsigned sum_shift_s16(unsigned m)
     return shift;
 }
 
+typedef struct candidate {
+    unsigned atom;
+    float correlation; /* its absolute value, in any unit */
+} candidate;
+
+/* Lowest index on ties: atoms come in ascending order. */
+static inline void consider(candidate *best, const layout *w, unsigned j, float correlation)
+{
+    if (correlation > best->correlation && !is_left_out(w, j)) {
+        best->atom = j;
+        best->correlation = correlation;
+    }
+}
+
+/* Atoms whose correlations are computed in one call of a kernel, and then compared. */
+#define BATCH 16u
+
+static unsigned batch_size(unsigned j, unsigned n) { return n - j < BATCH ? n - j : BATCH; }
+
+static candidate correlate_f32(const et_dictionary *dictionary, const layout *w)
+{
+    const unsigned n = dictionary->n;
+    candidate best = {n, -1.0f};
+    for (unsigned j = 0; j < n; j += BATCH) {
+        const unsigned count = batch_size(j, n);
+        float sums[BATCH];
+        et_dots_f32(et_atom(dictionary, j), dictionary->stride, count, w->residual, dictionary->m, sums);
+        for (unsigned i = 0; i < count; ++i)
+            consider(&best, w, j + i, et_float_abs(sums[i]));
+    }
+    return best;
+}
+
+static candidate correlate_s16(const et_dictionary *dictionary, const layout *w, unsigned shift)
+{
+    const unsigned n = dictionary->n;
+    candidate best = {n, -1.0f};
+    for (unsigned j = 0; j < n; j += BATCH) {
+        const unsigned count = batch_size(j, n);
+        int64_t sums[BATCH];
+        et_dots_s16(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, dictionary->m, sums);
+        for (unsigned i = 0; i < count; ++i) {
+            const uint64_t magnitude = (uint64_t)(sums[i] < 0 ? -sums[i] : sums[i]);
+            consider(&best, w, j + i, (float)(uint32_t)(magnitude >> shift) * dictionary->scales[j + i]);
+        }
+    }
+    return best;
+}
+
+static candidate correlate_s8(const et_dictionary *dictionary, const layout *w)
+{
+    const unsigned n = dictionary->n;
+    candidate best = {n, -1.0f};
+    for (unsigned j = 0; j < n; j += BATCH) {
+        const unsigned count = batch_size(j, n);
+        int32_t sums[BATCH];
+        et_dots_s8(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, dictionary->m, sums);
+        for (unsigned i = 0; i < count; ++i)
+            consider(&best, w, j + i, et_float_abs((float)sums[i]) * dictionary->scales[j + i]);
+    }
+    return best;
+}
+
 /* Atom with the largest |<d_j, r>| of those not left out, lowest index on ties; n if all are left out.
  * *correlation is its absolute value. */
 static unsigned select_atom(const et_dictionary *dictionary, const layout *w, float *correlation)
 {
-    const unsigned m = dictionary->m, n = dictionary->n;
-    unsigned best = n;
-    float largest = -1.0f;
-
-    if (dictionary->atom_type == ET_ATOM_FLOAT32) {
-        for (unsigned j = 0; j < n; ++j) {
-            const float c = et_float_abs(et_dot_f32(et_atom(dictionary, j), w->residual, m));
-            if (c > largest && !is_left_out(w, j)) {
-                largest = c;
-                best = j;
-            }
-        }
-        *correlation = largest;
-        return best;
-    }
-
-    float unit;
-    if (dictionary->atom_type == ET_ATOM_INT8) {
+    const unsigned m = dictionary->m;
+    candidate best;
+    float unit = 1.0f;
+    switch (dictionary->atom_type) {
+    case ET_ATOM_INT8:
         unit = quantise_residual(w, m, residual_bits_s8(m));
         interleave_residual(w, m);
-        for (unsigned j = 0; j < n; ++j) {
-            const float sum = (float)et_dot_s8(et_atom(dictionary, j), w->residual_s16, m);
-            const float c = et_float_abs(sum) * dictionary->scales[j];
-            if (c > largest && !is_left_out(w, j)) {
-                largest = c;
-                best = j;
-            }
-        }
-    } else {
+        best = correlate_s8(dictionary, w);
+        break;
+    case ET_ATOM_INT16: {
         const unsigned shift = sum_shift_s16(m);
         unit = quantise_residual(w, m, 14) * (float)(1u << shift);
-        for (unsigned j = 0; j < n; ++j) {
-            const int64_t sum = et_dot_s16(et_atom(dictionary, j), w->residual_s16, m);
-            const uint64_t magnitude = (uint64_t)(sum < 0 ? -sum : sum);
-            const float c = (float)(uint32_t)(magnitude >> shift) * dictionary->scales[j];
-            if (c > largest && !is_left_out(w, j)) {
-                largest = c;
-                best = j;
-            }
-        }
+        best = correlate_s16(dictionary, w, shift);
+        break;
     }
-    *correlation = largest * unit;
-    return best;
+    default:
+        best = correlate_f32(dictionary, w);
+    }
+    *correlation = best.correlation * unit;
+    return best.atom;
 }
 
 /* One pass of modified Gram-Schmidt of q against the first `count` basis vectors; adds the products to `column`. */

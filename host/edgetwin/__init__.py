@@ -1,5 +1,7 @@
 """edgetwin: sparse codes and small networks on IoT boards, with their digital twin on the host."""
 
-from edgetwin.core import VERSION as __version__
+from edgetwin.core import VERSION
 
 __all__ = ["__version__"]
+
+__version__ = VERSION

@@ -4,7 +4,7 @@
 #include "edgetwin/vector.h"
 #include "runner.h"
 
-#define MOST 40u /* covers each unrolled loop of every port twice, and each remainder */
+#define MOST 72u /* covers each unrolled loop of every port twice, and each remainder */
 #define ROUNDS 20u
 
 static uint32_t bits(float value)
@@ -87,37 +87,76 @@ static void axpy_rounds_product_then_sum(void)
     }
 }
 
-static void int16_dot_is_exact(void)
+/* n = 0 .. 3 atoms: pairs, and what is left. */
+#define ATOMS 3u
+
+static void float_correlations_are_those_of_each_atom(void)
 {
-    uint32_t state = 3;
-    for (size_t count = 0; count <= MOST; ++count) {
-        test_note("count", (int64_t)count);
-        int16_t *atom = test_take(count * sizeof *atom), *residual = test_take(count * sizeof *residual);
+    uint32_t state = 5;
+    for (size_t m = 0; m <= MOST; ++m) {
+        float *atoms = test_take(ATOMS * m * sizeof *atoms), *residual = test_take(m * sizeof *residual);
+        test_note("m", (int64_t)m);
         for (unsigned round = 0; round < ROUNDS; ++round) {
-            int64_t expected = 0;
-            for (size_t i = 0; i < count; ++i) {
-                atom[i] = (int16_t)(test_random(&state) >> 16);
-                residual[i] = (int16_t)((int32_t)(test_random(&state) % 32769) - 16384);
-                expected += (int64_t)atom[i] * residual[i];
+            for (size_t i = 0; i < ATOMS * m; ++i)
+                atoms[i] = spread_float(&state);
+            for (size_t i = 0; i < m; ++i)
+                residual[i] = spread_float(&state);
+            for (size_t n = 0; n <= ATOMS; ++n) {
+                float sums[ATOMS + 1] = {7.0f, 7.0f, 7.0f, 7.0f};
+                et_dots_f32(atoms, m * sizeof *atoms, n, residual, m, sums);
+                for (size_t j = 0; j < n; ++j)
+                    CHECK_EQUAL(bits(sums[j]), bits(dot_f32_by_definition(atoms + j * m, residual, m)));
+                CHECK(sums[n] == 7.0f);
             }
-            CHECK_EQUAL(et_dot_s16(atom, residual, count), expected);
         }
         test_give(residual);
-        test_give(atom);
+        test_give(atoms);
     }
 }
 
-static void int16_dot_takes_the_largest_sum(void)
+static void int16_correlations_are_exact(void)
 {
-    const size_t count = 4096;
-    int16_t *atom = test_take(count * sizeof *atom), *residual = test_take(count * sizeof *residual);
+    uint32_t state = 3;
+    for (size_t m = 0; m <= MOST; ++m) {
+        const size_t length = (m + 1) & ~(size_t)1; /* a stride of whole words */
+        int16_t *atoms = test_take(ATOMS * length * sizeof *atoms), *residual = test_take(m * sizeof *residual);
+        test_note("m", (int64_t)m);
+        for (unsigned round = 0; round < ROUNDS; ++round) {
+            int64_t expected[ATOMS] = {0, 0, 0};
+            for (size_t i = 0; i < m; ++i) {
+                residual[i] = (int16_t)((int32_t)(test_random(&state) % 32769) - 16384);
+                for (size_t j = 0; j < ATOMS; ++j) {
+                    atoms[j * length + i] = (int16_t)(test_random(&state) >> 16);
+                    expected[j] += (int64_t)atoms[j * length + i] * residual[i];
+                }
+            }
+            for (size_t n = 0; n <= ATOMS; ++n) {
+                int64_t sums[ATOMS + 1] = {7, 7, 7, 7};
+                et_dots_s16(atoms, length * sizeof *atoms, n, residual, m, sums);
+                for (size_t j = 0; j < n; ++j)
+                    CHECK_EQUAL(sums[j], expected[j]);
+                CHECK_EQUAL(sums[n], 7);
+            }
+        }
+        test_give(residual);
+        test_give(atoms);
+    }
+}
+
+static void int16_correlation_takes_the_largest_sum(void)
+{
+    const size_t m = 4096;
+    int16_t *atom = test_take(m * sizeof *atom), *residual = test_take(m * sizeof *residual);
+    int64_t sums[2];
     if (atom == NULL || residual == NULL)
         return;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < m; ++i) {
         atom[i] = -32768;
         residual[i] = -16384;
     }
-    CHECK_EQUAL(et_dot_s16(atom, residual, count), (int64_t)1 << 41);
+    et_dots_s16(atom, 0, 2, residual, m, sums);
+    CHECK_EQUAL(sums[0], (int64_t)1 << 41);
+    CHECK_EQUAL(sums[1], (int64_t)1 << 41);
 }
 
 /* The order that vector.h asks for: 0, 2, 1, 3 in each full group of four. */
@@ -130,29 +169,39 @@ static void interleave(const int16_t *natural, int16_t *interleaved, size_t coun
     }
 }
 
-static void int8_dot_is_exact(void)
+static void int8_correlations_are_exact(void)
 {
     uint32_t state = 4;
-    for (size_t count = 0; count <= MOST; ++count) {
-        test_note("count", (int64_t)count);
-        int8_t *atom = test_take(count);
-        int16_t *residual = test_take(count * sizeof *residual);
+    for (size_t m = 0; m <= MOST; ++m) {
+        const size_t length = (m + 3) & ~(size_t)3;
+        int8_t *atoms = test_take(ATOMS * length);
+        int16_t *residual = test_take(m * sizeof *residual);
         int16_t natural[MOST];
+        test_note("m", (int64_t)m);
         for (unsigned round = 0; round < ROUNDS; ++round) {
-            int64_t expected = 0;
-            for (size_t i = 0; i < count; ++i) {
-                atom[i] = (int8_t)(test_random(&state) >> 24);
+            int64_t expected[ATOMS] = {0, 0, 0};
+            for (size_t i = 0; i < m; ++i) {
                 natural[i] = (int16_t)((int32_t)(test_random(&state) % 32769) - 16384);
-                expected += (int64_t)atom[i] * natural[i];
+                for (size_t j = 0; j < ATOMS; ++j) {
+                    atoms[j * length + i] = (int8_t)(test_random(&state) >> 24);
+                    expected[j] += (int64_t)atoms[j * length + i] * natural[i];
+                }
             }
-            interleave(natural, residual, count);
-            CHECK_EQUAL(et_dot_s8(atom, residual, count), expected);
+            interleave(natural, residual, m);
+            for (size_t n = 0; n <= ATOMS; ++n) {
+                int32_t sums[ATOMS + 1] = {7, 7, 7, 7};
+                et_dots_s8(atoms, length, n, residual, m, sums);
+                for (size_t j = 0; j < n; ++j)
+                    CHECK_EQUAL(sums[j], expected[j]);
+                CHECK_EQUAL(sums[n], 7);
+            }
         }
         test_give(residual);
-        test_give(atom);
+        test_give(atoms);
     }
 }
 
 SUITE(vector, TEST(float_dot_sums_four_partials_in_order), TEST(float_dot_keeps_denormals),
-      TEST(axpy_rounds_product_then_sum), TEST(int16_dot_is_exact), TEST(int16_dot_takes_the_largest_sum),
-      TEST(int8_dot_is_exact))
+      TEST(axpy_rounds_product_then_sum), TEST(float_correlations_are_those_of_each_atom),
+      TEST(int16_correlations_are_exact), TEST(int16_correlation_takes_the_largest_sum),
+      TEST(int8_correlations_are_exact))

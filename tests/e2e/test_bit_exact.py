@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from edgetwin import boards
 from edgetwin.data import Samples, load_asd
 from edgetwin.deploy import DictionaryBundle
@@ -58,7 +57,9 @@ def validate_on(board, bundle, signals, folder):
         slot = session.info.slot_bytes
     if len(bundle.to_bytes()) > slot:
         bundle.save(folder / "linked.etd")
-        firmware = boards.build(board, folder / f"{board.name}-linked", key=load_key(None), dictionary=folder / "linked.etd")
+        firmware = boards.build(
+            board, folder / f"{board.name}-linked", key=load_key(None), dictionary=folder / "linked.etd"
+        )
     with boards.run(board, firmware) as node, Session(node.url, load_key(None)) as session:
         session.upload(bundle.to_bytes())
         received = collect(session.encode(signals))

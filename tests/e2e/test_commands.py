@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from edgetwin.data import load_asd
 from edgetwin.deploy import DictionaryBundle
 
@@ -65,7 +64,9 @@ def folder(tmp_path_factory):
 
 
 def test_learn_prints_what_it_made_and_a_board_takes_it(folder):
-    result = edgetwin("learn", "sensor.csv", "-o", "D2.etd", "--iterations", "2", "--nonzero", "5", "--json", cwd=folder)
+    result = edgetwin(
+        "learn", "sensor.csv", "-o", "D2.etd", "--iterations", "2", "--nonzero", "5", "--json", cwd=folder
+    )
     assert (result["m"], result["n"], result["s"]) == (76, 256, 5)
     assert result["signals"] == 600
     assert result["bundle_bytes"] == (folder / "D2.etd").stat().st_size
@@ -81,9 +82,7 @@ def test_the_same_seed_gives_the_same_dictionary(folder):
 
 def test_stream_and_validate_by_hand(folder):
     with running_node(folder) as url:
-        result = edgetwin(
-            "stream", url, "--dictionary", "D.etd", "later.csv", "-o", "twin.npy", "--json", cwd=folder
-        )
+        result = edgetwin("stream", url, "--dictionary", "D.etd", "later.csv", "-o", "twin.npy", "--json", cwd=folder)
         assert result["signals"] == 100
         assert result["missing"] == result["refused"] == 0
         assert result["sent_bytes"] < result["triplet_bytes"] < result["raw_bytes"]
@@ -112,7 +111,9 @@ def test_validate_says_1_when_the_board_computes_something_else(folder):
     )
     with running_node(folder) as url:
         words = ["validate", url, "--dictionary", "D.etd", "later.csv", "--json"]
-        done = subprocess.run([sys.executable, impostor, *words], cwd=folder, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            [sys.executable, impostor, *words], cwd=folder, capture_output=True, text=True, timeout=100
+        )
     assert done.returncode == 1
     result = json.loads(done.stdout)
     assert (result["differing_bits"], result["first_difference"]) == (1, 3)
@@ -173,7 +174,9 @@ def test_a_broken_bundle_gets_one_clear_line(folder):
         "foreign": b"PK\x03\x04" + whole[4:],
     }.items():
         (folder / f"{name}.etd").write_bytes(content)
-        said = edgetwin("validate", "socket://127.0.0.1:1", "--dictionary", f"{name}.etd", "later.csv", cwd=folder, code=2)
+        said = edgetwin(
+            "validate", "socket://127.0.0.1:1", "--dictionary", f"{name}.etd", "later.csv", cwd=folder, code=2
+        )
         assert f"{name}.etd" in said
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import orthogonal_mp
-
 from edgetwin import core
+from sklearn.linear_model import orthogonal_mp
 
 TYPES = ("float32", "int16", "int8")
 

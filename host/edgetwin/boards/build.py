@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edgetwin.boards.registry import Board, Memory, find_board, sources
+from edgetwin.core import Dictionary, node_buffers_size
 from edgetwin.errors import UserError
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
@@ -89,6 +90,7 @@ def build(
     Raises
     ------
     BuildError : no compiler, a bundle that cannot be read, or a program that does not fit the board.
+    UserError : a bundle that a board would refuse.
     """
     chosen = find_board(target) if isinstance(target, str) else target
     recipe = _Recipe(chosen, app, dict(defines or {}), [Path(path).resolve() for path in includes])
@@ -97,18 +99,21 @@ def build(
         "dictionary": _read_bundle(dictionary),
         "recording": _read_bundle(recording),
     }
+    linked = Dictionary(blobs["dictionary"]) if dictionary else None
     compiler = _find_tool(chosen.compiler)
     stamp = recipe.digest(compiler, blobs)
     out_dir = out_dir.resolve()
-    cached = _load_stamp(out_dir, name, stamp)
-    if cached:
-        return cached
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=out_dir) as scratch:
-            return _build_in(Path(scratch), recipe, compiler, blobs, out_dir, name, stamp)
-    except OSError as error:
-        raise BuildError(f"cannot write {error.filename or out_dir}: {error.strerror}") from error
+    firmware = _load_stamp(out_dir, name, stamp)
+    if firmware is None:
+        try:
+            out_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=out_dir) as scratch:
+                firmware = _build_in(Path(scratch), recipe, compiler, blobs, out_dir, name, stamp)
+        except OSError as error:
+            raise BuildError(f"cannot write {error.filename or out_dir}: {error.strerror}") from error
+    if linked is not None:
+        _check_linked(linked, chosen, firmware)
+    return firmware
 
 
 class _Recipe:
@@ -288,6 +293,22 @@ def _load_stamp(out_dir: Path, name: str, stamp: str) -> Firmware | None:
     if not all(path.parent == out_dir and path.is_file() for path in paths.values() if path):
         return None
     return replace(firmware, cached=True)
+
+
+def _check_linked(dictionary: Dictionary, target: Board, firmware: Firmware) -> None:
+    """A node passes over a linked dictionary that it has no room for (node_upload.c): say so before it is flashed."""
+    frame = 4 + 4 * dictionary.m  # a SIGNAL
+    if frame > target.node.max_payload:
+        raise BuildError(
+            f"a signal of {dictionary.m} samples needs a payload of {frame} bytes, {target.name} takes "
+            f"{target.node.max_payload}: {frame - target.node.max_payload} too many"
+        )
+    arena = firmware.arena_bytes - node_buffers_size(target.node.max_payload)
+    if not target.is_native and dictionary.arena_size > arena:
+        raise BuildError(
+            f"the dictionary needs {dictionary.arena_size} bytes of working memory, {target.name} has {arena}: "
+            f"{dictionary.arena_size - arena} too many"
+        )
 
 
 def _read_bundle(path: Path | None) -> bytes:

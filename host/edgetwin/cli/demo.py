@@ -36,7 +36,7 @@ _LABELS = {
 
 def demo(
     board: Annotated[str, typer.Option(help="netduinoplus2, mps2-an386, microbit or native.")] = "netduinoplus2",
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bundle and the report.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for bundle and report.")] = Path("demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Learn a dictionary from bundled server telemetry, stream held-out windows through a board, and prove the codes.
@@ -79,8 +79,9 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     twin = Twin(bundle)
     signals = signals_for(Samples(server.test, server.names), bundle)[:_WINDOWS]
     with run(board, firmware) as node, Session(node.url, key) as session, progress_bar() as bar:
-        say(f"{board_name} runs at {node.url}; uploading {len(bundle.to_bytes())} bytes to its {session.info.slot_memory}")
-        session.upload(bundle.to_bytes())
+        content = bundle.to_bytes()
+        say(f"{board_name} runs at {node.url}; uploading {len(content)} bytes to its {session.info.slot_memory}")
+        session.upload(content)
         task = bar.add_task("streaming", total=len(signals))
         # One window at a time: then no receive interrupt falls into the counted instructions.
         received = collect(session.encode(signals, window=1), lambda: bar.update(task, advance=1))
@@ -88,7 +89,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
 
     comparison = compare_codes(received.codes, twin.encode(signals), received.lost)
     reconstruction = twin.reconstruct(received.codes)
-    per_tick = board.emulator.instructions_per_tick if board.emulator is not None else None
+    per_tick = board.instructions_per_tick
     result: dict[str, Any] = {
         "board": board_name,
         "m": twin.core.m,
@@ -100,7 +101,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
         "raw_bytes": signals.nbytes,
         "triplet_bytes": reconstruction.triplet_bytes,
         "sent_bytes": received.wire_bytes,
-        "instructions_per_signal": round(stats.ticks_mean * per_tick) if per_tick else None,
+        "instructions_per_signal": round(stats.ticks_mean * per_tick) if per_tick is not None else None,
         "workspace_bytes": twin.core.workspace_size,
         "flash_bytes": firmware.flash_bytes,
         "ram_bytes": firmware.ram_bytes,
@@ -110,7 +111,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     write_report(
         report,
         f"edgetwin on {board_name}",
-        f"Held-out telemetry of server {_SERVER}: {len(signals)} windows encoded on the board, reconstructed by the twin.",
+        f"{len(signals)} held-out windows of server {_SERVER}, encoded on the board, reconstructed by the twin.",
         {label: "-" if result[name] is None else f"{result[name]}" for name, label in _LABELS.items()},
         signals,
         reconstruction.signals,

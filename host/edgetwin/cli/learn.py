@@ -65,7 +65,11 @@ def learn(
     samples = read_samples(file)
     with progress_bar() as bar:
         task = bar.add_task("learning", total=iterations)
-        learned = learn_bundle(samples, plan, lambda error: bar.update(task, advance=1, description=f"error {error:.4g}"))
+
+        def show(error: float) -> None:
+            bar.update(task, advance=1, description=f"error {error:.4g}")
+
+        learned = learn_bundle(samples, plan, show)
     learned.bundle.save(output)
 
     twin = Twin(learned.bundle)

@@ -34,7 +34,7 @@ def stream(
     windows: Annotated[int, typer.Option(min=1, help="Windows to take from the board's own source.")] = 100,
     period: Annotated[int, typer.Option(min=0, help="Milliseconds from one of them to the next; 0: no wait.")] = 0,
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
-    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too; the board names them.")] = False,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
     insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -15,10 +15,8 @@ from edgetwin.dictionary import DictionaryLearner
 from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling, to_windows
 
-
-#: Samples a signal that the default window aims at: on telemetry, vibration and heart beats the best trade of error
-#: against bytes lay between 64 and 80 samples; shorter signals spread a frame's header worse, longer ones need more atoms
-#: than a small board holds (docs/defaults.md).
+#: Samples a signal that the default window aims at: shorter signals pay for a frame's header too often, longer ones need
+#: more atoms than a small board holds (measured on server telemetry, docs/defaults.md).
 _DEFAULT_SAMPLES = 64
 #: 256 atoms fill an 8-bit index and, as int8, about 20 KB of flash.
 _DEFAULT_ATOMS = 256
@@ -86,7 +84,7 @@ def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float3
         return samples.values
     if width != bundle.channels:
         raise UserError(
-            f"the file has {width} columns; the dictionary takes {bundle.channels} channels, or {bundle.m} samples a row"
+            f"the file has {width} columns; the dictionary takes {bundle.channels} channels or {bundle.m} samples a row"
         )
     return _windows(samples, bundle.m // bundle.channels)
 
@@ -102,7 +100,7 @@ def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float
     m = signals.shape[1]
     n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, len(signals))
     if n > len(signals):
-        raise UserError(f"{n} atoms need at least {n} signals, the file gives {len(signals)}: lower --atoms or --window")
+        raise UserError(f"{n} atoms need {n} signals or more, the file gives {len(signals)}: lower --atoms or --window")
     s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m, n)
     if s > min(m, n):
         raise UserError(f"{s} atoms a code are more than min(m, n) = {min(m, n)}: lower --nonzero")

@@ -1,0 +1,93 @@
+"""Why the default dictionary is what it is: error against bytes on the bundled servers.
+
+Learned on 30 days of each, tested on the 15 days after.
+
+usage: python tools/bench/defaults.py [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from edgetwin.data import ASD_SERVERS, Samples, load_asd
+from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
+from edgetwin.twin import Twin
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+#: Frame header, window fields, CRC and COBS of a CODE frame without a MAC (PROTOCOL.md).
+FRAME_BYTES = 24
+
+#: window rows, atoms n, atoms a code s, coefficient bits
+CHOICES = (
+    (1, 256, 4, 8),
+    (2, 256, 6, 8),
+    (4, 128, 12, 8),
+    (4, 256, 8, 8),
+    (4, 256, 12, 8),
+    (4, 256, 12, 10),
+    (4, 256, 12, 16),
+    (8, 192, 16, 8),
+    (16, 112, 32, 8),
+)
+
+
+def measure(window: int, n: int, s: int, bits: int) -> dict[str, Any]:
+    """One choice on every bundled server: NRMSE of held-out windows as the twin reconstructs them, and bytes."""
+    errors, code_bytes = [], 0.0
+    for name in ASD_SERVERS:
+        server = load_asd(name)
+        plan = LearningPlan(window=window, n_components=n, n_nonzero_coefs=s, coefficient_bits=bits)
+        bundle = learn_bundle(Samples(server.train, server.names), plan).bundle
+        twin = Twin(bundle)
+        signals = signals_for(Samples(server.test, server.names), bundle)
+        codes = twin.encode(signals)
+        errors.append(round(twin.nrmse(signals, twin.reconstruct(codes).signals), 4))
+        code_bytes += sum(len(code or b"") for code in codes) / len(codes) / len(ASD_SERVERS)
+    sent = FRAME_BYTES + code_bytes
+    return {
+        "window": window,
+        "m": twin.core.m,
+        "n": n,
+        "s": s,
+        "bits": bits,
+        "nrmse": errors,
+        "sent_bytes": round(sent, 1),
+        "raw_ratio": round(4 * twin.core.m / sent, 2),
+        "triplet_ratio": round(12 * s / sent, 2),
+        "bundle_bytes": len(bundle.to_bytes()),
+        "workspace_bytes": twin.core.workspace_size,
+    }
+
+
+def main() -> None:
+    """Prints the table, or one JSON list."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args().json
+    rows = [measure(*choice) for choice in track(CHOICES, console=Console(stderr=True), description="choices")]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(title=f"held-out windows of {', '.join(ASD_SERVERS)}; int8 atoms")
+    sizes = ("bytes sent", "vs raw", "vs triplets", "bundle", "workspace")
+    for column in ("rows", "m", "n", "s", "bits", "NRMSE", *sizes):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            *(str(row[key]) for key in ("window", "m", "n", "s", "bits")),
+            " ".join(f"{error:.3f}" for error in row["nrmse"]),
+            f"{row['sent_bytes']:.0f}",
+            f"{row['raw_ratio']:.1f}x",
+            f"{row['triplet_ratio']:.1f}x",
+            f"{row['bundle_bytes']:,}",
+            f"{row['workspace_bytes']:,}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
