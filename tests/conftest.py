@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from edgetwin.boards import find_board
 
 REPOSITORY = Path(__file__).resolve().parents[1]

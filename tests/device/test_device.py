@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from edgetwin import boards
 from edgetwin.boards.registry import sources
 

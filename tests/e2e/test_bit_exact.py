@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from edgetwin import boards
 from edgetwin.data import Samples, load_asd
 from edgetwin.deploy import DictionaryBundle

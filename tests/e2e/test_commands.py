@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from edgetwin.data import load_asd
 from edgetwin.deploy import DictionaryBundle
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cobs import cobs
+from fault_proxy import FaultProxy, Faults
+
 from edgetwin.boards import Firmware, RunningNode, build, run
 from edgetwin.core import Dictionary
 from edgetwin.deploy import DictionaryBundle, RecordingBundle
@@ -31,7 +33,6 @@ from edgetwin.link import (
 from edgetwin.link.frame import FrameType
 from edgetwin.link.messages import unpack_map
 from edgetwin.signals import ChannelScaling
-from fault_proxy import FaultProxy, Faults
 
 KEY = bytes(range(32))
 M = 16

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from edgetwin.boards import BuildError, Firmware, boards, build, find_board, flash, flash_command
 from edgetwin.errors import UserError
-from typer.testing import CliRunner
 
 KEY = bytes(range(32))
 ALLOCATORS = {"malloc", "_malloc_r", "calloc", "realloc", "free", "_free_r", "sbrk", "_sbrk", "_sbrk_r"}

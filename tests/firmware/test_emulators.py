@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from edgetwin.boards import EmulatorError, Firmware, RunningNode, boards, build, find_board, run, run_program
 from edgetwin.boards.emulator import QEMU
 from edgetwin.link import Session

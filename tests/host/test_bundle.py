@@ -10,6 +10,9 @@ from pathlib import Path
 import cbor2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from edgetwin import core
 from edgetwin.deploy import BundleError, DictionaryBundle, RecordingBundle
 from edgetwin.deploy.container import (
@@ -27,8 +30,6 @@ from edgetwin.deploy.container import (
 )
 from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ATOM_TYPES = ["float32", "int16", "int8"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetwin import core
 from sklearn.linear_model import orthogonal_mp
+
+from edgetwin import core
 
 TYPES = ("float32", "int16", "int8")
 
@@ -58,7 +59,7 @@ def test_residual_norm_is_that_of_the_reconstruction(atom_type):
 
 def test_tolerance_stops_as_soon_as_the_residual_is_small_enough():
     rng = np.random.default_rng(4)
-    atoms, _, exact = random_dictionary(rng, 96, 48, "float32")
+    atoms, _, _ = random_dictionary(rng, 96, 48, "float32")
     signals = rng.standard_normal((50, 48)).astype(np.float32)
     tolerance = 3.0
     codes = core.omp(signals, atoms, 40, tolerance=tolerance)

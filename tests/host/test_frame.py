@@ -9,11 +9,12 @@ import runpy
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from edgetwin.link.frame import FLAG_MAC, Frame, FrameError, FrameReader, SessionKey, decode, encode, widen
 from edgetwin.link.messages import CodeFrame, NodeInfo, PayloadError, StatusReply, unpack_map
 from edgetwin.link.status import Status, status_text
-from hypothesis import given
-from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VECTORS = json.loads((REPOSITORY / "device" / "vectors.json").read_text())

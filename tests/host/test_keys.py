@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from edgetwin.link import BadKeyFile, load_key
 
 

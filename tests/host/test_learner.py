@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
 from edgetwin.data import load_asd
 from edgetwin.dictionary import DictionaryLearner
 from edgetwin.dictionary.ksvd import Factorisation
 from edgetwin.signals import ChannelScaling, to_windows
-from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:

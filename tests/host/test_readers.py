@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from edgetwin.data import ASD_SERVERS, DataError, load_asd, read_samples
 
 TABLE = np.array([[1.0, 2.5, -3.0], [4.0, 5.0, 1e6]], dtype=np.float32)

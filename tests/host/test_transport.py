@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from edgetwin.link import LinkError, Unplugged, is_remote, open_transport
 
 

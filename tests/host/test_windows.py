@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgetwin.signals import ChannelScaling, from_windows, to_windows
 from hypothesis import given
 from hypothesis import strategies as st
+
+from edgetwin.signals import ChannelScaling, from_windows, to_windows
 
 
 def test_sample_i_belongs_to_channel_i_mod_channels() -> None:

@@ -11,12 +11,13 @@ import argparse
 import json
 from typing import Any
 
-from edgetwin.data import ASD_SERVERS, Samples, load_asd
-from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
-from edgetwin.twin import Twin
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+
+from edgetwin.data import ASD_SERVERS, Samples, load_asd
+from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
+from edgetwin.twin import Twin
 
 #: Frame header, window fields, CRC and COBS of a CODE frame without a MAC (PROTOCOL.md).
 FRAME_BYTES = 24

@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
 from edgetwin import boards
 from edgetwin.boards.registry import sources
 from edgetwin.core import ATOM_TYPES
 from edgetwin.data import load_asd
 from edgetwin.deploy import DictionaryBundle, RecordingBundle
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
 BOARD = "netduinoplus2"

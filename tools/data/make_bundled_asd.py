@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
 from edgetwin.data import ASD_SERVERS
 
 LARGEST = 500_000  # bytes in the package

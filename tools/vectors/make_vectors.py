@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from cobs import cobs
+
 from edgetwin.core import Dictionary
 from edgetwin.deploy import DictionaryBundle
 from edgetwin.signals import ChannelScaling

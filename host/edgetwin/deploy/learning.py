@@ -15,8 +15,8 @@ from edgetwin.dictionary import DictionaryLearner
 from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling, to_windows
 
-#: Samples a signal that the default window aims at: shorter signals pay for a frame's header too often, longer ones need
-#: more atoms than a small board holds (measured on server telemetry, docs/defaults.md).
+#: Samples a signal that the default window aims at: shorter signals pay for a frame's header too often, longer ones
+#: need more atoms than a small board holds (measured on server telemetry, docs/defaults.md).
 _DEFAULT_SAMPLES = 64
 #: 256 atoms fill an 8-bit index and, as int8, about 20 KB of flash.
 _DEFAULT_ATOMS = 256

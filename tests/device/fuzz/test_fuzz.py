@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from edgetwin.boards.registry import sources
 
 HERE = Path(__file__).resolve().parent
