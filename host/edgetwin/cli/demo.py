@@ -56,8 +56,9 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     from edgetwin.link import Session, load_key
     from edgetwin.twin import Twin, compare_codes
     from edgetwin.twin.collect import collect
-    from edgetwin.twin.report import write_report
+    from edgetwin.twin.report import require_matplotlib, write_report
 
+    require_matplotlib()
     started = time.monotonic()
     board = find_board(board_name)
     server = load_asd(_SERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ def write_report(
 
     Raises UserError if matplotlib is not installed or the page cannot be written.
     """
+    require_matplotlib()
     rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in figures.items())
     page = _PAGE.substitute(
         title=html.escape(title),
@@ -70,11 +72,15 @@ def write_report(
     write_atomically(path, page.encode())
 
 
+def require_matplotlib() -> None:
+    """Raises UserError, which says how to get it, if matplotlib is not installed: better before long work than after."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError("the report needs matplotlib: pip install 'edgetwin[report]'")
+
+
 def _new_figure(rows: int, height: float) -> tuple[Any, Any]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("the report needs matplotlib: pip install 'edgetwin[report]'") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, height), layout="constrained")
     return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
 
