@@ -3,10 +3,10 @@
     python tools/ledger.py            # exit 1 and a table of what changed, if anything did
     python tools/ledger.py --update   # writes the file
 
-The stack of an entry point is the deepest chain of calls below it, from gcc's -fcallgraph-info=su. What gcc cannot see is
-allowed for: LIBRARY bytes for a function of newlib or libgcc, CALLBACK bytes for a function of the port (et_port, et_source
-and the frame writer call through pointers). Recursion, frames of unknown size, memory allocators and variables are
-refused outright.
+The stack of an entry point is the deepest chain of calls below it, from gcc's -fcallgraph-info=su. What gcc cannot see
+is allowed for: LIBRARY bytes for a function of newlib or libgcc, CALLBACK bytes for a function of the port (et_port,
+et_source and the frame writer call through pointers). Recursion, frames of unknown size, memory allocators and
+variables are refused outright.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ LIBRARY = 96
 #: Stack that a node keeps for main, its read buffer, and one interrupt (104 bytes of frame with the FPU's registers).
 PROGRAM = 512
 
-ALLOCATORS = {"malloc", "calloc", "realloc", "free", "_malloc_r", "_calloc_r", "_realloc_r", "_free_r", "_sbrk", "_sbrk_r"}
+ALLOCATORS = {f"{prefix}{name}" for name in ("malloc", "calloc", "realloc", "free", "sbrk") for prefix in ("", "_")}
+ALLOCATORS |= {f"{name}_r" for name in ALLOCATORS}
 
 ENTRY_POINTS = (
     "et_bundle_open",
@@ -190,9 +191,7 @@ def measure() -> dict[str, Any]:
         "allowance": {"callback": CALLBACK, "library": LIBRARY, "program": PROGRAM},
         "core": {},
         "firmware": {},
-        "node_buffers_bytes": {
-            board.name: node_buffers_size(board.node.max_payload) for board in targets
-        },
+        "node_buffers_bytes": {board.name: node_buffers_size(board.node.max_payload) for board in targets},
         "omp_workspace_bytes": {
             f"{m} x {n}, s = {s}": {kind: omp_workspace_size(kind, m, n, s) for kind in ("float32", "int16", "int8")}
             for m, n, s in WORKSPACES
@@ -225,11 +224,12 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
 
 def main() -> int:
     """Checks the ledger, or writes it."""
-    parser = argparse.ArgumentParser(description="The memory that the core and the nodes take, held to device/LEDGER.json.")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--update", action="store_true", help="write the file")
     update = parser.parse_args().update
     if not shutil.which("arm-none-eabi-gcc"):
-        print("arm-none-eabi-gcc is not installed: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi", file=sys.stderr)
+        package = "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+        print(f"arm-none-eabi-gcc is not installed: {package}", file=sys.stderr)
         return 2
     try:
         ledger = measure()

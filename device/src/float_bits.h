@@ -26,8 +26,6 @@ static inline uint32_t et_float_magnitude(float value) { return et_float_bits(va
 
 static inline int et_float_finite(float value) { return et_float_magnitude(value) < ET_FLOAT_INFINITY_BITS; }
 
-static inline float et_float_abs(float value) { return et_float_from_bits(et_float_magnitude(value)); }
-
 /* 2^exponent, -126 <= exponent <= 127. */
 static inline float et_float_power2(int exponent) { return et_float_from_bits((uint32_t)(exponent + 127) << 23); }
 

@@ -13,7 +13,7 @@ typedef struct layout {
     float *triangle;       /* R: column j from j (j + 1) / 2 on */
     float *residual;       /* m */
     uint32_t *left_out;    /* one bit an atom: chosen, or dependent on the chosen */
-    int16_t *residual_s16; /* m, integer atoms only */
+    int16_t *residual_s16; /* padded_samples, integer atoms only */
 } layout;
 
 static unsigned most_atoms(unsigned m, unsigned n, unsigned s)
@@ -22,13 +22,18 @@ static unsigned most_atoms(unsigned m, unsigned n, unsigned s)
     return s < rank ? s : rank;
 }
 
+/* Samples of the rounded residual: whole words of an atom, zeros behind the m-th. */
+static unsigned padded_samples(et_atom_type type, unsigned m)
+{
+    return type == ET_ATOM_INT8 ? (m + 3u) & ~3u : type == ET_ATOM_INT16 ? (m + 1u) & ~1u : 0;
+}
+
 size_t et_omp_workspace_size(et_atom_type type, unsigned m, unsigned n, unsigned s)
 {
     if (m < 1 || m > ET_MAX_SAMPLES || n < 1 || n > ET_MAX_ATOMS || et_atom_stride(type, m) == 0)
         return 0;
     const size_t k = most_atoms(m, n, s);
-    const size_t integers = type == ET_ATOM_FLOAT32 ? 0 : (m + 1u) / 2;
-    return 4 * (m * k + k * (k + 1) / 2 + m + (n + 31u) / 32 + integers);
+    return 4 * (m * k + k * (k + 1) / 2 + m + (n + 31u) / 32) + 2 * (size_t)padded_samples(type, m);
 }
 
 static layout place(const et_dictionary *dictionary, unsigned k, void *workspace)
@@ -57,19 +62,22 @@ static uint32_t largest_magnitude(const float *values, unsigned count)
 }
 
 /* Rounds the residual to integers of at most `bits` bits: |value| <= 2^bits. Returns the value of one unit. */
-static float quantise_residual(const layout *w, unsigned m, int bits)
+static float quantise_residual(const et_dictionary *dictionary, const layout *w, int bits)
 {
+    const unsigned m = dictionary->m;
     const int exponent = (int)(largest_magnitude(w->residual, m) >> 23) - 126; /* |r| < 2^exponent */
     const float scale = et_float_power2(bits - exponent);
     for (unsigned i = 0; i < m; ++i)
         w->residual_s16[i] = (int16_t)et_float_round(w->residual[i] * scale);
+    for (unsigned i = m; i < padded_samples((et_atom_type)dictionary->atom_type, m); ++i)
+        w->residual_s16[i] = 0;
     return et_float_power2(exponent - bits);
 }
 
-/* The order that et_dot_s8 asks for. */
+/* The order that et_dots_s8 asks for. */
 static void interleave_residual(const layout *w, unsigned m)
 {
-    for (unsigned i = 0; i + 4 <= m; i += 4) {
+    for (unsigned i = 0; i < m; i += 4) {
         const int16_t second = w->residual_s16[i + 1];
         w->residual_s16[i + 1] = w->residual_s16[i + 2];
         w->residual_s16[i + 2] = second;
@@ -116,19 +124,19 @@ static candidate correlate_f32(const et_dictionary *dictionary, const layout *w)
         float sums[BATCH];
         et_dots_f32(et_atom(dictionary, j), dictionary->stride, count, w->residual, dictionary->m, sums);
         for (unsigned i = 0; i < count; ++i)
-            consider(&best, w, j + i, et_float_abs(sums[i]));
+            consider(&best, w, j + i, fabsf(sums[i]));
     }
     return best;
 }
 
 static candidate correlate_s16(const et_dictionary *dictionary, const layout *w, unsigned shift)
 {
-    const unsigned n = dictionary->n;
+    const unsigned n = dictionary->n, m = padded_samples(ET_ATOM_INT16, dictionary->m);
     candidate best = {n, -1.0f};
     for (unsigned j = 0; j < n; j += BATCH) {
         const unsigned count = batch_size(j, n);
         int64_t sums[BATCH];
-        et_dots_s16(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, dictionary->m, sums);
+        et_dots_s16(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, m, sums);
         for (unsigned i = 0; i < count; ++i) {
             const uint64_t magnitude = (uint64_t)(sums[i] < 0 ? -sums[i] : sums[i]);
             consider(&best, w, j + i, (float)(uint32_t)(magnitude >> shift) * dictionary->scales[j + i]);
@@ -139,14 +147,14 @@ static candidate correlate_s16(const et_dictionary *dictionary, const layout *w,
 
 static candidate correlate_s8(const et_dictionary *dictionary, const layout *w)
 {
-    const unsigned n = dictionary->n;
+    const unsigned n = dictionary->n, m = padded_samples(ET_ATOM_INT8, dictionary->m);
     candidate best = {n, -1.0f};
     for (unsigned j = 0; j < n; j += BATCH) {
         const unsigned count = batch_size(j, n);
         int32_t sums[BATCH];
-        et_dots_s8(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, dictionary->m, sums);
+        et_dots_s8(et_atom(dictionary, j), dictionary->stride, count, w->residual_s16, m, sums);
         for (unsigned i = 0; i < count; ++i)
-            consider(&best, w, j + i, et_float_abs((float)sums[i]) * dictionary->scales[j + i]);
+            consider(&best, w, j + i, fabsf((float)sums[i]) * dictionary->scales[j + i]);
     }
     return best;
 }
@@ -160,13 +168,13 @@ static unsigned select_atom(const et_dictionary *dictionary, const layout *w, fl
     float unit = 1.0f;
     switch (dictionary->atom_type) {
     case ET_ATOM_INT8:
-        unit = quantise_residual(w, m, residual_bits_s8(m));
+        unit = quantise_residual(dictionary, w, residual_bits_s8(m));
         interleave_residual(w, m);
         best = correlate_s8(dictionary, w);
         break;
     case ET_ATOM_INT16: {
         const unsigned shift = sum_shift_s16(m);
-        unit = quantise_residual(w, m, 14) * (float)(1u << shift);
+        unit = quantise_residual(dictionary, w, 14) * (float)(1u << shift);
         best = correlate_s16(dictionary, w, shift);
         break;
     }
@@ -196,8 +204,11 @@ static int append_atom(const et_dictionary *dictionary, const layout *w, unsigne
     float *column = w->triangle + (size_t)count * (count + 1) / 2;
 
     const void *atom = et_atom(dictionary, j);
-    for (unsigned i = 0; i < m; ++i)
-        q[i] = et_atom_value(dictionary, atom, j, i);
+    if (dictionary->atom_type == ET_ATOM_FLOAT32)
+        memcpy(q, atom, m * sizeof *q);
+    else
+        for (unsigned i = 0; i < m; ++i)
+            q[i] = et_atom_value(dictionary, atom, j, i);
     for (unsigned i = 0; i < count; ++i)
         column[i] = 0.0f;
     const float before = et_dot_f32(q, q, m);

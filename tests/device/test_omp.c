@@ -601,6 +601,30 @@ static void atoms_of_the_most_negative_integer_are_found(void)
     }
 }
 
+/* A bundle's atoms are padded to whole words; no more than m elements may count. */
+static void bytes_between_atoms_do_not_matter(void)
+{
+    for (unsigned t = 1; t < 3; ++t) {
+        problem p;
+        uint16_t support[3];
+        float coefficients[3];
+        if (!take_problem(&p, types[t], 13, 10, 3, random_atoms))
+            return;
+        const size_t used = 13u * (types[t] == ET_ATOM_INT8 ? 1 : 2);
+        random_signal(&p, 2);
+        CHECK_EQUAL(solve(&p, 0.0f), ET_OK);
+        memcpy(support, p.encoder.support, sizeof support);
+        memcpy(coefficients, p.encoder.coefficients, sizeof coefficients);
+        for (unsigned j = 0; j < 10; ++j)
+            memset((uint8_t *)(uintptr_t)p.dictionary->atoms + j * p.dictionary->stride + used, 0x7f,
+                   p.dictionary->stride - used);
+        CHECK_EQUAL(solve(&p, 0.0f), ET_OK);
+        CHECK_BYTES(p.encoder.support, support, sizeof support);
+        CHECK_BYTES(p.encoder.coefficients, coefficients, sizeof coefficients);
+        give_problem(&p);
+    }
+}
+
 /* The proof of bit-exactness in small: one checksum over many codes, the same constant for every target and port. */
 static void codes_have_the_same_bits_on_every_target(void)
 {
@@ -652,4 +676,4 @@ SUITE(omp, TEST(zero_signal_has_no_atoms), TEST(one_sparse_signal_gives_its_atom
       TEST(workspace_size_keeps_its_bound), TEST(scaling_by_powers_of_two_changes_no_bit),
       TEST(tolerance_ends_the_code_as_soon_as_it_is_met), TEST(tolerance_must_be_finite_and_not_negative),
       TEST(code_is_that_of_textbook_omp), TEST(atoms_of_the_most_negative_integer_are_found),
-      TEST(codes_have_the_same_bits_on_every_target), TEST(unknown_dictionaries_are_refused))
+      TEST(bytes_between_atoms_do_not_matter), TEST(codes_have_the_same_bits_on_every_target), TEST(unknown_dictionaries_are_refused))

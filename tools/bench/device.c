@@ -55,13 +55,16 @@ static uint32_t measure_encode(uint32_t window)
     return ticks - idle_ticks;
 }
 
-static uint32_t measure_omp(uint32_t window, unsigned s)
+/* With the first n atoms of the dictionary alone. */
+static uint32_t measure_omp(uint32_t window, unsigned n, unsigned s)
 {
+    et_dictionary first = dictionary;
     et_omp_result result;
+    first.n = (uint16_t)n;
     load_window(window);
     et_dictionary_scale(&dictionary, signal);
     const uint32_t start = board_ticks();
-    const et_status status = et_omp(&dictionary, s, dictionary.tolerance, signal, support, coefficients, &result,
+    const et_status status = et_omp(&first, s, dictionary.tolerance, signal, support, coefficients, &result,
                                     encoder.workspace, encoder.workspace_size);
     const uint32_t ticks = board_ticks() - start;
     if (status != ET_OK || result.count != s)
@@ -88,9 +91,10 @@ int main(int argc, char **argv)
     put_line("workspace", (uint32_t)encoder.workspace_size);
     for (uint32_t window = 0; window < recording.rows * recording.channels / dictionary.m; ++window) {
         put_line("encode", measure_encode(window));
-        put_line("omp", measure_omp(window, dictionary.s));
-        put_line("omp_0", measure_omp(window, 0));
-        put_line("omp_1", measure_omp(window, 1));
+        put_line("omp", measure_omp(window, dictionary.n, dictionary.s));
+        put_line("omp_0", measure_omp(window, dictionary.n, 0));
+        put_line("omp_1", measure_omp(window, dictionary.n, 1));
+        put_line("omp_1_half", measure_omp(window, dictionary.n / 2u, 1));
     }
     return 0;
 }

@@ -19,11 +19,11 @@ float et_dot_f32(const float *a, const float *b, size_t count);
 /* sums[j] = et_dot_f32(atom j, residual, m) */
 void et_dots_f32(const void *atoms, size_t stride, size_t n, const float *residual, size_t m, float *sums);
 
-/* atoms: int16, natural order; residual: |value| <= 2^14, natural order. */
+/* m even. atoms: int16; residual: |value| <= 2^14. An odd signal is padded: whatever an atom has there meets a zero. */
 void et_dots_s16(const void *atoms, size_t stride, size_t n, const int16_t *residual, size_t m, int64_t *sums);
 
-/* atoms: int8, natural order; residual: int16 with each full group of four stored in the order 0, 2, 1, 3 (what
- * Cortex-M's SXTB16 yields); a last, partial group is in natural order. The caller keeps the sums within int32. */
+/* m a multiple of 4, padded likewise. atoms: int8, natural order; residual: int16 with each group of four stored in the
+ * order 0, 2, 1, 3 (what Cortex-M's SXTB16 yields). The caller keeps the sums within int32. */
 void et_dots_s8(const void *atoms, size_t stride, size_t n, const int16_t *residual, size_t m, int32_t *sums);
 
 /* y[i] = y[i] + a * x[i], product and sum rounded one after the other. x and y do not overlap. */

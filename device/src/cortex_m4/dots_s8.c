@@ -23,40 +23,26 @@
                        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "cc", "memory");                                  \
     }
 
-static inline void dot_pair(const int8_t *a, const int8_t *b, const int16_t *residual, size_t m, int32_t sums[2])
-{
-    int32_t sum_a = 0, sum_b = 0;
-    const int8_t *end32 = a + (m & ~(size_t)31), *end8 = a + (m & ~(size_t)7);
-    TURNS(BLOCK BLOCK BLOCK BLOCK, end32)
-    TURNS(BLOCK, end8)
-    m &= 7;
-    if (m >= 4) {
-        const int32_t r0 = residual[0], r2 = residual[1], r1 = residual[2], r3 = residual[3];
-        sum_a += a[0] * r0 + a[1] * r1 + a[2] * r2 + a[3] * r3;
-        sum_b += b[0] * r0 + b[1] * r1 + b[2] * r2 + b[3] * r3;
-        a += 4;
-        b += 4;
-        residual += 4;
-        m -= 4;
-    }
-    for (; m > 0; --m) {
-        const int32_t r = *residual++;
-        sum_a += *a++ * r;
-        sum_b += *b++ * r;
-    }
-    sums[0] = sum_a;
-    sums[1] = sum_b;
-}
-
 void et_dots_s8(const void *atoms, size_t stride, size_t n, const int16_t *residual, size_t m, int32_t *sums)
 {
-    const int8_t *atom = atoms;
-    for (size_t j = 0; j < n; j += 2, atom += 2 * stride) {
-        const int8_t *next = j + 1 < n ? atom + stride : atom; /* the last of an odd number is paired with itself */
-        int32_t both[2];
-        dot_pair(atom, next, residual, m, both);
-        sums[j] = both[0];
-        if (j + 1 < n)
-            sums[j + 1] = both[1];
+    const int8_t *a = atoms;
+    const int16_t *const start = residual;
+    int32_t *const end = sums + n;
+    while (sums < end) {
+        const int8_t *b = sums + 1 < end ? a + stride : a; /* the last of an odd number is paired with itself */
+        const int8_t *const end32 = a + (m & ~(size_t)31), *const end8 = a + (m & ~(size_t)7);
+        int32_t sum_a = 0, sum_b = 0;
+        residual = start;
+        TURNS(BLOCK BLOCK BLOCK BLOCK, end32)
+        TURNS(BLOCK, end8)
+        if ((m & 4) != 0) {
+            const int32_t r0 = residual[0], r2 = residual[1], r1 = residual[2], r3 = residual[3];
+            sum_a += a[0] * r0 + a[1] * r1 + a[2] * r2 + a[3] * r3;
+            sum_b += b[0] * r0 + b[1] * r1 + b[2] * r2 + b[3] * r3;
+        }
+        *sums++ = sum_a;
+        if (sums < end)
+            *sums++ = sum_b;
+        a = b + stride - (m & ~(size_t)7); /* b stands behind its last block */
     }
 }

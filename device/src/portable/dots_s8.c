@@ -3,12 +3,9 @@
 static int32_t dot_s8(const int8_t *atom, const int16_t *residual, size_t m)
 {
     int32_t sum = 0;
-    size_t i = 0;
-    for (; i + 4 <= m; i += 4)
+    for (size_t i = 0; i < m; i += 4)
         sum += atom[i] * residual[i] + atom[i + 2] * residual[i + 1] + atom[i + 1] * residual[i + 2] +
                atom[i + 3] * residual[i + 3];
-    for (; i < m; ++i)
-        sum += atom[i] * residual[i];
     return sum;
 }
 

@@ -73,7 +73,7 @@ def write_report(
 
 
 def require_matplotlib() -> None:
-    """Raises UserError, which says how to get it, if matplotlib is not installed: better before long work than after."""
+    """Raises UserError if matplotlib is not installed: better before long work than after."""
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("the report needs matplotlib: pip install 'edgetwin[report]'")
 

@@ -67,8 +67,10 @@ def node_seeds(vectors: Vectors) -> Iterator[bytes]:
         yield bytes([FRAMES | GREETED | SENSOR | LINKED | key]) + stream
         yield bytes([FRAMES | GREETED | LINKED | key]) + short_signal + _frame(0x55, 0)
         yield bytes([FRAMES | SENSOR | LINKED | key]) + _frame(HELLO, TWICE, b"\xa1\0\x50" + bytes(16)) + start
-        yield bytes([FRAMES | key]) + _frame(HELLO, 0, b"\xa1\0\x50" + bytes(16)) + _frame(
-            AUTH, 0, b"\xa2\0\x58\x20" + bytes(32) + b"\1\xf5"
+        yield (
+            bytes([FRAMES | key])
+            + _frame(HELLO, 0, b"\xa1\0\x50" + bytes(16))
+            + _frame(AUTH, 0, b"\xa2\0\x58\x20" + bytes(32) + b"\1\xf5")
         )
     for vector in vectors["frames"]:
         yield bytes([LINKED]) + bytes.fromhex(vector["wire"])

@@ -20,7 +20,7 @@ ROOT = HERE.parents[2]
 DEVICE = sources() / "device"
 
 sys.path.insert(0, str(HERE))
-from corpus import SEEDS, write_corpus  # noqa: E402: it lies beside this file, in no package
+from corpus import SEEDS, write_corpus  # noqa: E402 (it lies beside this file, in no package)
 
 SECONDS = int(os.environ.get("EDGETWIN_FUZZ_SECONDS", "5"))
 SIMULATION = {
@@ -28,7 +28,14 @@ SIMULATION = {
     "fuzz_frame": [],
     "fuzz_node": ["problem.c", "simulated.c", "fuzz/aborting_runner.c"],
 }
-FLAGS = ["-std=c99", "-O1", "-g", "-ffp-contract=off", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
+FLAGS = [
+    "-std=c99",
+    "-O1",
+    "-g",
+    "-ffp-contract=off",
+    "-fsanitize=fuzzer,address,undefined",
+    "-fno-sanitize-recover=all",
+]
 
 
 def compile_target(target: str, folder: Path) -> Path:
