@@ -14,7 +14,7 @@ _LABELS = {
     "m": "samples a signal (m)",
     "n": "atoms (n)",
     "s": "atoms a code uses at most (s)",
-    "nrmse": "NRMSE of the training signals, as reconstructed from their codes",
+    "nrmse": "NRMSE of the training signals from their codes",
     "code_bytes": "bytes a code, on average",
     "raw_bytes": "bytes a raw signal",
     "bundle_bytes": "bundle bytes",

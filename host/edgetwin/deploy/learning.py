@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetwin.data import Samples
-from edgetwin.deploy.bundle import DictionaryBundle
+from edgetwin.deploy.bundle import MAX_ATOMS, MAX_SAMPLES, DictionaryBundle
 from edgetwin.dictionary import DictionaryLearner
 from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling, to_windows
@@ -73,7 +73,9 @@ def _windows(samples: Samples, window: int) -> NDArray[np.float32]:
         )
     signals = to_windows(samples.values, window)
     if len(signals) == 0:
-        raise UserError(f"{len(samples.values)} rows are less than one window of {window} rows: give more samples")
+        raise UserError(
+            f"{len(samples.values)} rows are less than one window of {window} rows: give more samples or a smaller --window"
+        )
     return signals
 
 
@@ -98,7 +100,13 @@ def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float
     """
     signals, channels = _training_signals(samples, plan)
     m = signals.shape[1]
+    if m > MAX_SAMPLES:
+        raise UserError(
+            f"{m} samples a signal are more than {MAX_SAMPLES}, the most that a board takes: lower --window"
+        )
     n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, len(signals))
+    if n > MAX_ATOMS:
+        raise UserError(f"{n} atoms are more than {MAX_ATOMS}, the most that a bundle holds: lower --atoms")
     if n > len(signals):
         raise UserError(f"{n} atoms need {n} signals or more, the file gives {len(signals)}: lower --atoms or --window")
     s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m, n)

@@ -113,7 +113,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self
 
     def encode(self, X: npt.ArrayLike) -> core.Codes:
-        """Sparse codes of the signals X (N, m): `support` and `coefficients` (N, k), `count` (N,), k = min(s, m, n)."""
+        """Sparse codes of the signals X (N, m): `support` and `coefficients` (N, k), `counts` (N,)."""
         check_is_fitted(self)
         signals = validate_data(self, X, dtype=np.float32, order="C", reset=False)
         return encode(signals, self.components_, self.n_nonzero_coefs)
