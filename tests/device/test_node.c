@@ -514,6 +514,29 @@ static void uploaded_dictionary_outlives_a_restart(void)
     CHECK(works_with(&s, &b));
 }
 
+static void last_of_several_uploads_outlives_a_restart(void)
+{
+    session s;
+    bundle bundles[3];
+    static const et_atom_type types[] = {ET_ATOM_FLOAT32, ET_ATOM_INT16, ET_ATOM_INT8};
+    if (!take_session(&s))
+        return;
+    for (unsigned i = 0; i < 3; ++i)
+        if (!take_bundle(&bundles[i], types[i], 4, 4))
+            return;
+    for (unsigned uploads = 1; uploads <= 5; ++uploads) {
+        memset(s.board->slots, 0xff, ET_NODE_SLOTS * SIMULATED_SLOT);
+        CHECK_EQUAL(start_board(s.board), ET_OK);
+        CHECK(host_hello(s.host, 2 * uploads));
+        for (unsigned i = 0; i < uploads; ++i)
+            CHECK_EQUAL(host_upload_all(s.host, bundles[i % 3].bytes, bundles[i % 3].size, 48).status, ET_OK);
+        CHECK_EQUAL(start_board(s.board), ET_OK);
+        CHECK(host_hello(s.host, 2 * uploads + 1));
+        test_note("uploads", uploads);
+        CHECK(works_with(&s, &bundles[(uploads - 1) % 3]));
+    }
+}
+
 /* What must hold after the power failed: one of both bundles works, and a whole upload makes the new one work. */
 static void check_after_power_cut(session *s, const bundle *before, const bundle *after, uint32_t cut, unsigned nonce)
 {
@@ -1144,7 +1167,8 @@ SUITE(node, TEST(init_checks_its_arguments), TEST(hello_says_what_the_board_is),
       TEST(forged_frames_do_not_move_the_sequence), TEST(sequence_numbers_are_widened_beyond_16_bits),
       TEST(repeated_and_late_frames_are_dropped), TEST(flipped_bytes_are_never_acted_on),
       TEST(uploaded_dictionary_encodes_as_the_host_does), TEST(uploaded_dictionary_outlives_a_restart),
-      TEST(power_cut_at_any_byte_loses_no_dictionary), TEST(refused_erase_keeps_the_old_dictionary),
+      TEST(last_of_several_uploads_outlives_a_restart), TEST(power_cut_at_any_byte_loses_no_dictionary),
+      TEST(refused_erase_keeps_the_old_dictionary),
       TEST(upload_resumes_where_it_stopped), TEST(another_upload_starts_over),
       TEST(bad_uploads_are_refused_and_change_nothing), TEST(dictionary_that_does_not_fit_says_by_how_much),
       TEST(dictionary_whose_signals_do_not_fit_a_frame_is_refused),
