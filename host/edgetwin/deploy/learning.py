@@ -73,9 +73,7 @@ def _windows(samples: Samples, window: int) -> NDArray[np.float32]:
         )
     signals = to_windows(samples.values, window)
     if len(signals) == 0:
-        raise UserError(
-            f"{len(samples.values)} rows are less than one window of {window} rows: give more samples or a smaller --window"
-        )
+        raise UserError(f"{len(samples.values)} rows are less than one window of {window}: lower --window")
     return signals
 
 

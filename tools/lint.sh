@@ -1,0 +1,56 @@
+#!/bin/sh
+# Every static check, as CI runs them: Python by ruff and mypy; C by cppcheck, gcc's analyzer, gcc and clang with all
+# warnings as errors, and gcc for both kinds of Cortex-M. Ends with the first that complains. Needs apt's cppcheck, clang and
+# gcc-arm-none-eabi; says which is missing.
+#
+#   tools/lint.sh            # with the Python of the environment: PYTHON=... for another
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+need() {
+    command -v "$1" >/dev/null || { echo "$1 is not installed: apt-get install $2" >&2; exit 2; }
+}
+need cppcheck cppcheck
+need clang clang
+need gcc gcc
+need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
+
+say() { printf '%s\n' "$*" >&2; }
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+common="-std=c99 -ffp-contract=off -fno-math-errno -Idevice/include"
+portable="device/src/*.c device/src/portable/*.c"
+
+say "ruff"
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+say "mypy"
+"$python" -m mypy
+
+say "cppcheck"
+# unreadVariable: does not see a buffer that is read through a pointer in a struct.
+cppcheck --quiet --std=c99 --error-exitcode=1 --enable=warning,style,performance,portability \
+    --suppress=missingIncludeSystem --suppress=unreadVariable \
+    -Idevice/include -Idevice/src -Itests/device device/src tests/device tools/bench
+
+"$python" tools/vectors/make_header.py "$scratch/vectors.h"
+say "gcc, with its analyzer"
+for file in $portable; do
+    gcc $common $warnings -O2 -fanalyzer -c "$file" -o "$scratch/out.o"
+done
+say "clang"
+for file in $portable tests/device/*.c tests/device/fuzz/*.c; do
+    case $file in */platform_board.c) continue ;; esac
+    clang $common $warnings -O2 -Itests/device -I"$scratch" -c "$file" -o "$scratch/out.o"
+done
+say "gcc for Cortex-M0 and Cortex-M4F"
+for file in $portable; do
+    arm-none-eabi-gcc $common $warnings -O2 -mcpu=cortex-m0 -mthumb -c "$file" -o "$scratch/out.o"
+done
+for file in device/src/*.c device/src/cortex_m4/*.c; do
+    arm-none-eabi-gcc $common $warnings -O2 -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard \
+        -c "$file" -o "$scratch/out.o"
+done
+say "clean"
