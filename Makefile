@@ -17,11 +17,11 @@ demo: $(VENV)/.edgetwin-report
 	$(BIN)/edgetwin demo --board $(BOARD)
 
 test: lint
-	$(BIN)/python -m pytest -rs
+	$(BIN)/python -m pytest -rs -n 2
 
 lint: $(VENV)/.edgetwin-dev
 	tools/setup/system_packages.sh test
-	PATH="$(BIN):$$PATH" tools/lint.sh
+	PYTHON=$(BIN)/python tools/lint.sh
 
 bench: $(VENV)/.edgetwin-dev
 	tools/setup/system_packages.sh board

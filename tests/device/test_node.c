@@ -1016,6 +1016,37 @@ static void full_queue_drops_the_oldest_and_the_backlog_says_so(void)
     CHECK_EQUAL(seen, 0x3c0); /* 6, 7, 8, 9: below them all is known as missing */
 }
 
+/* Windows that drop out of the queue were still sent: their frames keep their places until the wait for them ends. */
+static void overflowing_queue_never_exceeds_the_hosts_credit(void)
+{
+    session s;
+    bundle b;
+    et_source source;
+    sensor from;
+    et_frame frame;
+    unsigned sent = 0;
+    if (!take_streaming(&s, &b, &source, &from, 4))
+        return;
+    start(&s, 0, 0, 1);
+    for (unsigned ms = 0; ms < ET_NODE_RESEND_MS; ++ms) {
+        poll_until_idle(&s);
+        while (host_take(s.host, &frame))
+            ++sent;
+        CHECK(sent <= 2); /* the host's credit */
+        ++s.board->clock_ms;
+    }
+    CHECK_EQUAL(s.board->node.queue.oldest, ET_NODE_RESEND_MS - 4);
+    poll_until_idle(&s);
+    while (host_take(s.host, &frame))
+        ++sent;
+    CHECK_EQUAL(sent, 4); /* and again after the wait */
+    acknowledge(&s, code_window(&frame) + 1);
+    poll_until_idle(&s);
+    while (host_take(s.host, &frame))
+        ++sent;
+    CHECK_EQUAL(sent, 6);
+}
+
 static void pending_and_broken_windows_do_not_stop_the_stream(void)
 {
     session s;
@@ -1177,6 +1208,7 @@ SUITE(node, TEST(init_checks_its_arguments), TEST(hello_says_what_the_board_is),
       TEST(signal_without_a_dictionary_is_told_so), TEST(stream_sends_every_window_in_order),
       TEST(stream_survives_lost_codes_and_acknowledgements), TEST(stream_keeps_its_period),
       TEST(full_queue_drops_the_oldest_and_the_backlog_says_so),
+      TEST(overflowing_queue_never_exceeds_the_hosts_credit),
       TEST(pending_and_broken_windows_do_not_stop_the_stream), TEST(acknowledgements_of_other_windows_change_nothing),
       TEST(stream_can_be_stopped_and_started_again), TEST(commit_ends_a_stream),
       TEST(stream_needs_a_source_and_a_dictionary), TEST(stats_count_the_work))
