@@ -10,22 +10,24 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find host device/include device/src -name "__init__.py" -o -name "*.[ch]")
 
 .PHONY: demo test lint bench clean
+.NOTPARALLEL:
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.edgetwin-report
-	tools/setup/system_packages.sh $(if $(filter native,$(BOARD)),native,board)
+demo: packages-$(if $(filter native,$(BOARD)),native,board) $(VENV)/.edgetwin-report
 	$(BIN)/edgetwin demo --board $(BOARD)
 
 test: lint
 	$(BIN)/python -m pytest -rs -n 2
 
-lint: $(VENV)/.edgetwin-dev
-	tools/setup/system_packages.sh test
+lint: packages-test $(VENV)/.edgetwin-dev
 	PYTHON=$(BIN)/python tools/lint.sh
 
-bench: $(VENV)/.edgetwin-dev
-	tools/setup/system_packages.sh board
+bench: packages-board $(VENV)/.edgetwin-dev
 	$(BIN)/python tools/bench/device.py
+
+# Before anything is compiled.
+packages-%:
+	tools/setup/system_packages.sh $*
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -57,12 +57,6 @@ static unsigned width(unsigned values)
     return bits;
 }
 
-static unsigned most_atoms(const et_dictionary *d)
-{
-    const unsigned rank = d->m < d->n ? d->m : d->n;
-    return d->s < rank ? d->s : rank;
-}
-
 int et_codec_known(unsigned codec, unsigned coefficient_bits)
 {
     return codec == ET_CODEC_PACKED && ((coefficient_bits >= 4 && coefficient_bits <= 16) || coefficient_bits == 32);
@@ -70,12 +64,12 @@ int et_codec_known(unsigned codec, unsigned coefficient_bits)
 
 static size_t code_bits(const et_dictionary *d, unsigned count)
 {
-    const size_t head = 4u + width(most_atoms(d) + 1u);
+    const size_t head = 4u + width(et_most_atoms(d) + 1u);
     const size_t exponent = count > 0 && d->coefficient_bits < 32 ? 8 : 0;
     return head + exponent + (size_t)count * (width(d->n) + d->coefficient_bits);
 }
 
-size_t et_code_max_size(const et_dictionary *dictionary) { return (code_bits(dictionary, most_atoms(dictionary)) + 7) / 8; }
+size_t et_code_max_size(const et_dictionary *dictionary) { return (code_bits(dictionary, et_most_atoms(dictionary)) + 7) / 8; }
 
 /* x * 2^exponent for exponents beyond those of a float32; the last product alone may round. */
 static float scale_by_power2(float x, int exponent)
@@ -101,7 +95,7 @@ et_status et_code_pack(const et_dictionary *dictionary, const uint16_t *support,
     const unsigned bits = dictionary->coefficient_bits, index_bits = width(dictionary->n);
     if (!et_codec_known(dictionary->codec, bits))
         return ET_ERR_CODEC;
-    if (count > most_atoms(dictionary))
+    if (count > et_most_atoms(dictionary))
         return ET_ERR_ARGUMENT;
     uint32_t largest = 0;
     for (unsigned i = 0; i < count; ++i) {
@@ -117,7 +111,7 @@ et_status et_code_pack(const et_dictionary *dictionary, const uint16_t *support,
 
     bit_writer writer = {bytes, 0};
     put_bits(&writer, dictionary->codec, 4);
-    put_bits(&writer, count, width(most_atoms(dictionary) + 1u));
+    put_bits(&writer, count, width(et_most_atoms(dictionary) + 1u));
     const uint32_t exponent = largest >> 23;
     if (count > 0 && bits < 32)
         put_bits(&writer, exponent, 8);
@@ -161,10 +155,10 @@ et_status et_code_unpack(const et_dictionary *dictionary, const uint8_t *bytes, 
         return ET_ERR_TRUNCATED;
     if (codec != dictionary->codec || !et_codec_known(codec, bits))
         return ET_ERR_CODEC;
-    const uint32_t atoms = get_bits(&reader, width(most_atoms(dictionary) + 1u));
+    const uint32_t atoms = get_bits(&reader, width(et_most_atoms(dictionary) + 1u));
     if (reader.failed)
         return ET_ERR_TRUNCATED;
-    if (atoms > most_atoms(dictionary))
+    if (atoms > et_most_atoms(dictionary))
         return ET_ERR_FORMAT;
     const size_t total = code_bits(dictionary, atoms);
     if (size < (total + 7) / 8)

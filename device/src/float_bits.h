@@ -2,8 +2,17 @@
 #ifndef EDGETWIN_FLOAT_BITS_H
 #define EDGETWIN_FLOAT_BITS_H
 
+#include <float.h>
 #include <stdint.h>
 #include <string.h>
+
+/* What the arithmetic contract (vector.h) and bundles that are used in place rest on. */
+#if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
+#error "the core needs IEEE-754 float32 arithmetic: no -ffast-math, and SSE instead of x87 (-msse2 -mfpmath=sse)"
+#endif
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "bundles are little endian and used in place: big-endian targets are not supported"
+#endif
 
 #define ET_FLOAT_INFINITY_BITS 0x7f800000u
 

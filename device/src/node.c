@@ -165,7 +165,10 @@ static void on_auth(et_node *node, const et_frame *request, uint32_t sequence)
         refuse(node, request, ET_ERR_AUTH);
         return;
     }
-    node->session.taken = sequence;
+    /* A repeated AUTH is answered again, but its sequence number, which no MAC protects, must not move the session's:
+     * replayed with a high one it would have every later frame of the host dropped. */
+    if (!node->session.authenticated)
+        node->session.taken = sequence;
     prove(node, "node", mac, expected);
     et_cbor_writer cbor = {et_node_payload(node), config->max_payload, 0, 0};
     et_cbor_map(&cbor, 1);
@@ -218,6 +221,9 @@ static void dispatch(et_node *node, const et_frame *request)
     case FRAME_STATS:
         on_stats(node);
         break;
+    case FRAME_BYE:
+        et_node_hang_up(node);
+        break;
     default:
         refuse(node, request, ET_ERR_UNSUPPORTED);
     }
@@ -259,6 +265,14 @@ static void on_frame(et_node *node, size_t size)
     }
     node->session.taken = sequence;
     dispatch(node, &request);
+}
+
+void et_node_hang_up(et_node *node)
+{
+    et_node_stop_stream(node);
+    node->session.open = node->session.authenticated = node->session.mac = 0;
+    node->received = 0;
+    node->too_long = 0;
 }
 
 void et_node_receive(et_node *node, const uint8_t *bytes, size_t size)

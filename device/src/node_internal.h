@@ -17,6 +17,7 @@ enum {
     FRAME_ACK = 0x08,
     FRAME_STOP = 0x09,
     FRAME_STATS = 0x0A,
+    FRAME_BYE = 0x0B,
     FRAME_ANSWER = 0x80, /* added to a request's type */
     FRAME_STATUS = 0x83,
     FRAME_CODE = 0x87

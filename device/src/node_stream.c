@@ -5,6 +5,8 @@
 #include "edgetwin/node.h"
 #include "node_internal.h"
 
+#define MOST_PERIOD_MS 0x7fffffffu /* half of the clock's range: what is due is told from what is past by the sign */
+
 /* Encodes and keeps the count of work. *size is 0 on error. */
 static et_status encode(et_node *node, float *signal, uint8_t *code, size_t *size)
 {
@@ -94,6 +96,8 @@ void et_node_on_start(et_node *node, const et_frame *request)
              et_cbor_get_uint(request->payload, request->length, 1, &windows) != ET_OK ||
              et_cbor_get_uint(request->payload, request->length, 2, &period) != ET_OK)
         answer.status = ET_ERR_FORMAT;
+    else if (period > MOST_PERIOD_MS)
+        answer.status = ET_ERR_ARGUMENT;
     if (answer.status == ET_OK) {
         const uint32_t now = node->port->clock_ms(node->port->context);
         et_node_stop_stream(node);

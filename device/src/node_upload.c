@@ -5,13 +5,7 @@
 #include "edgetwin/node.h"
 #include "node_internal.h"
 
-static unsigned most_atoms(const et_dictionary *d)
-{
-    const unsigned rank = d->m < d->n ? d->m : d->n;
-    return d->s < rank ? d->s : rank;
-}
-
-static size_t support_size(const et_dictionary *d) { return (2u * most_atoms(d) + 3u) & ~(size_t)3; }
+static size_t support_size(const et_dictionary *d) { return (2u * et_most_atoms(d) + 3u) & ~(size_t)3; }
 
 static size_t workspace_size(const et_dictionary *d)
 {
@@ -22,7 +16,7 @@ static size_t entry_size(const et_dictionary *d) { return (4 + et_code_max_size(
 
 static size_t encoder_size(const et_dictionary *d)
 {
-    return support_size(d) + 4u * (size_t)most_atoms(d) + workspace_size(d);
+    return support_size(d) + 4u * (size_t)et_most_atoms(d) + workspace_size(d);
 }
 
 size_t et_node_dictionary_size(const et_dictionary *dictionary)
@@ -53,13 +47,15 @@ static void use_dictionary(et_node *node, const et_dictionary *d, unsigned slot)
     uint8_t *memory = node->arena;
     et_node_stop_stream(node);
     node->dictionary = *d;
+    node->stats.signals = node->stats.last = node->stats.least = node->stats.most = 0;
+    node->stats.total = 0;
     node->has_dictionary = 1;
     node->current_slot = (uint8_t)slot;
     node->encoder.workspace = memory;
     node->encoder.workspace_size = workspace_size(d);
     memory += workspace_size(d);
     node->encoder.coefficients = (float *)(void *)memory;
-    memory += 4u * (size_t)most_atoms(d);
+    memory += 4u * (size_t)et_most_atoms(d);
     node->encoder.support = (uint16_t *)(void *)memory;
     memory += support_size(d);
     node->queue.entry_size = entry_size(d);

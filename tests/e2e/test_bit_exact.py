@@ -47,7 +47,7 @@ def stored_as(bundle, atom_type):
         s=bundle.s,
         atom_type=atom_type,
         scaling=ChannelScaling(bundle.offsets, bundle.gains),
-        coefficient_bits=12,
+        coefficient_bits=32,  # every bit of every coefficient: fewer would hide a last digit
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,11 +12,18 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import cbor2
 import numpy as np
 import pytest
 
+from edgetwin.boards import build, run
+from edgetwin.boards.registry import sources
 from edgetwin.data import load_asd
 from edgetwin.deploy import DictionaryBundle
+from edgetwin.link import Session, load_key
+from edgetwin.link.frame import Frame, FrameReader, FrameType, encode
+from edgetwin.link.messages import StatusReply
+from edgetwin.link.status import Status
 
 EDGETWIN = [sys.executable, "-c", "from edgetwin.cli import main; main()"]
 
@@ -95,29 +103,44 @@ def test_stream_and_validate_by_hand(folder):
         assert (result["signals"], result["differing_bits"], result["missing"]) == (100, 0, 0)
 
 
-def test_validate_says_1_when_the_board_computes_something_else(folder):
-    """The host is given another dictionary than the one that the board really uses."""
-    impostor = folder / "impostor.py"
-    impostor.write_text(
-        "import sys\n"
-        "from edgetwin.twin import Twin\n"
-        "encode = Twin.encode\n"
-        "def flipped(self, signals):\n"
-        "    codes = encode(self, signals)\n"
-        "    codes[3] = bytes([codes[3][0] ^ 16]) + codes[3][1:]\n"
-        "    return codes\n"
-        "Twin.encode = flipped\n"
-        "from edgetwin.cli import main\n"
-        "main()\n"
-    )
+def test_validate_says_1_when_the_board_computes_something_else(folder, tmp_path, monkeypatch):
+    """A node whose sums run in another order than the contract's: right to the last digit, and found out."""
+    root = sources()
+    for part in ("device", "firmware"):
+        shutil.copytree(root / part, tmp_path / part)
+    kernel = tmp_path / "device" / "src" / "portable" / "dot_f32.c"
+    contract, other = "(p[0] + p[1]) + (p[2] + p[3])", "((p[0] + p[1]) + p[2]) + p[3]"
+    assert contract in kernel.read_text()
+    kernel.write_text(kernel.read_text().replace(contract, other))
+    monkeypatch.setattr(sys.modules["edgetwin.boards.build"], "sources", lambda: tmp_path)
+    firmware = build("native", tmp_path / "build", key=load_key(None))
+    words = ("validate", "-d", "D.etd", "later.csv", "--full", "--json")
+    with run("native", firmware) as node:
+        result = edgetwin(words[0], node.url, *words[1:], cwd=folder, code=1)
+    assert result["differing_bits"] > 0
+    assert result["first_difference"] is not None
     with running_node(folder) as url:
-        words = ["validate", url, "--dictionary", "D.etd", "later.csv", "--json"]
-        done = subprocess.run(
-            [sys.executable, impostor, *words], cwd=folder, capture_output=True, text=True, timeout=100
-        )
-    assert done.returncode == 1
-    result = json.loads(done.stdout)
-    assert (result["differing_bits"], result["first_difference"]) == (1, 3)
+        assert edgetwin(words[0], url, *words[1:], cwd=folder)["differing_bits"] == 0
+
+
+def test_a_session_ends_with_its_connection(folder):
+    """Nobody can go on without the key where somebody with it left off."""
+    firmware = build("native", folder / "left", key=load_key(None))
+    for orderly in (True, False):
+        with run("native", firmware) as node:
+            session = Session(node.url, load_key(None))
+            session.open()
+            if orderly:
+                session.close()
+            else:
+                session.connection.transport.close()
+            with socket.create_connection(("127.0.0.1", int(node.url.rpartition(":")[2]))) as stranger:
+                stranger.sendall(b"\0" + encode(Frame(FrameType.STOP, cbor2.dumps({}), sequence=100, credit=1), None))
+                reader, frames = FrameReader(), []
+                stranger.settimeout(5)
+                while not frames:
+                    frames = reader.feed(stranger.recv(4096))
+        assert StatusReply.parse(frames[0]).status == Status.STATE
 
 
 def test_windows_with_nan_are_named_and_the_stream_goes_on(folder):
@@ -190,9 +213,40 @@ def test_a_board_that_is_not_there_or_never_answers(folder):
     assert str(port) in said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("learn", "sensor.csv", "-o", "n.etd", "--seed", "-1"),
+        ("learn", "sensor.csv"),
+        ("stream", "socket://127.0.0.1:1", "-d", "D.etd", "--windows", "0"),
+        ("validate", "socket://[::1", "-d", "D.etd", "later.csv"),
+        ("unknown",),
+    ],
+)
+def test_a_bad_command_line_gets_one_clear_line(folder, words):
+    edgetwin(*words, cwd=folder, code=2)
+
+
+def test_columns_in_another_order_are_refused(folder):
+    lines = (folder / "later.csv").read_text().splitlines()
+    turned = [",".join(reversed(line.split(","))) for line in lines]
+    (folder / "turned.csv").write_text("\n".join(turned) + "\n")
+    said = edgetwin("validate", "socket://127.0.0.1:1", "-d", "D.etd", "turned.csv", cwd=folder, code=2)
+    assert "another order" in said
+
+
+def test_a_key_that_others_may_read_is_refused(folder):
+    shown = folder / "shown.key"
+    shown.write_text("00" * 32)
+    shown.chmod(0o644)
+    said = edgetwin("validate", "socket://127.0.0.1:1", "-d", "D.etd", "later.csv", "--key", shown, cwd=folder, code=2)
+    assert "chmod 600" in said
+
+
 def test_a_wrong_key_is_said(folder):
     other = folder / "other.key"
     other.write_text("00" * 32)
+    other.chmod(0o600)
     with running_node(folder) as url:
         said = edgetwin("validate", url, "-d", "D.etd", "later.csv", "--key", other, cwd=folder, code=2)
     assert "key" in said
@@ -203,11 +257,8 @@ def test_a_dictionary_that_does_not_fit_says_by_how_much(folder, need_board):
     edgetwin("learn", "sensor.csv", "-o", "large.etd", "--iterations", "1", "--nonzero", "60", "--json", cwd=folder)
     said = edgetwin("demo", "--board", "nowhere", cwd=folder, code=2)
     assert "netduinoplus2" in said, "the boards there are"
-    from edgetwin import boards
-    from edgetwin.link import load_key
-
-    firmware = boards.build("microbit", folder / "mb", key=load_key(None))
-    with boards.run("microbit", firmware) as node:
+    firmware = build("microbit", folder / "mb", key=load_key(None))
+    with run("microbit", firmware) as node:
         said = edgetwin("validate", node.url, "-d", "large.etd", "later.csv", cwd=folder, code=2)
     assert "bytes" in said
     assert "too many" in said

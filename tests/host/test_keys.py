@@ -27,6 +27,19 @@ def test_the_first_use_makes_a_key_that_stays(home: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def private(path: Path, content: bytes) -> None:
+    """A file that only its owner may read."""
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
+def test_a_key_that_others_may_use_is_refused(home: Path) -> None:
+    private(home / "shown", b"11" * 32)
+    (home / "shown").chmod(0o640)
+    with pytest.raises(BadKeyFile, match="chmod 600"):
+        load_key(home / "shown")
+
+
 def test_first_uses_at_the_same_time_agree(home: Path) -> None:
     keys: list[bytes] = []
     threads = [threading.Thread(target=lambda: keys.append(load_key())) for _ in range(8)]
@@ -40,8 +53,8 @@ def test_first_uses_at_the_same_time_agree(home: Path) -> None:
 def test_a_given_file_comes_before_the_environment_and_that_before_the_default(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "given").write_text("11" * 32)
-    (home / "named").write_text("22" * 16 + "\n")
+    private(home / "given", b"11" * 32)
+    private(home / "named", b"22" * 16 + b"\n")
     monkeypatch.setenv("EDGETWIN_KEY", str(home / "named"))
     assert load_key(home / "given") == b"\x11" * 32
     assert load_key() == b"\x22" * 16
@@ -59,7 +72,7 @@ def test_a_given_file_comes_before_the_environment_and_that_before_the_default(
     ],
 )
 def test_a_bad_file_is_named_with_what_to_do(home: Path, content: bytes, says: str) -> None:
-    (home / "bad").write_bytes(content)
+    private(home / "bad", content)
     with pytest.raises(BadKeyFile, match=says) as error:
         load_key(home / "bad")
     assert str(home / "bad") in str(error.value)

@@ -4,48 +4,62 @@
 set -euo pipefail
 
 task=${1:?usage: system_packages.sh native|board|test}
-# command that proves the package is there : package
-needs=("cc:gcc" "make:make")
-if [ "$task" != native ]; then
-    needs+=("arm-none-eabi-gcc:gcc-arm-none-eabi" "qemu-system-arm:qemu-system-arm")
-fi
-if [ "$task" = test ]; then
-    needs+=("clang:clang" "cppcheck:cppcheck")
-fi
 
-missing=()
-for need in "${needs[@]}"; do
-    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
-done
-# Headers and libraries that come without a command of their own.
-if [ "$task" != native ] && ! [ -e /usr/lib/arm-none-eabi/newlib/libc.a ] && ! [ -e /usr/lib/arm-none-eabi/lib/libc.a ] &&
-    ! arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null | grep -q /; then
-    missing+=("libnewlib-arm-none-eabi")
-fi
-if [ "$task" = test ]; then
-    # libFuzzer's and the sanitizers' runtime, of the clang that the package brings
-    if ! command -v clang >/dev/null || ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a)" ]; then
-        version=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
-        missing+=("libclang-rt-${version:-14}-dev")
-    fi
-fi
-[ ${#missing[@]} -eq 0 ] && exit 0
-
-install=(apt-get install -y --no-install-recommends "${missing[@]}")
-if command -v apt-get >/dev/null; then
-    if [ "$(id -u)" -eq 0 ]; then
-        root=()
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        root=(sudo -n)
+# Prints the packages that are missing (Debian's names).
+missing() {
+    command -v cc >/dev/null || echo gcc libc6-dev
+    command -v python3 >/dev/null || echo python3
+    # What pip needs: virtual environments, and the headers for the C core.
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    python3 -c 'import os, sysconfig as s, sys; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' \
+        2>/dev/null || echo python3-dev
+    [ "$task" = native ] && return
+    command -v arm-none-eabi-gcc >/dev/null || echo gcc-arm-none-eabi
+    # gcc prints a bare name if it does not find the library
+    case "$(arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null || true)" in
+        */*) ;;
+        *) echo libnewlib-arm-none-eabi ;;
+    esac
+    command -v qemu-system-arm >/dev/null || echo qemu-system-arm
+    [ "$task" = board ] && return
+    command -v cppcheck >/dev/null || echo cppcheck
+    if command -v clang >/dev/null; then
+        # libFuzzer and the sanitizers are a package of their own, of clang's version
+        ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1 ||
+            echo "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
     else
-        echo "missing: ${missing[*]}. Run: sudo ${install[*]}" >&2
+        echo clang
+    fi
+}
+
+# Installs packages by apt-get where it may; otherwise says what to run and ends.
+install() {
+    local command=(apt-get install -y -qq --no-install-recommends "$@") root=()
+    if ! command -v apt-get >/dev/null; then
+        echo "missing: $*. Install them with your system's package manager (these are Debian's names)." >&2
         exit 1
     fi
-    echo "installing ${missing[*]}" >&2
-    # An update first only if the lists are older than the packages asked for.
-    DEBIAN_FRONTEND=noninteractive "${root[@]}" "${install[@]}" -qq >&2 ||
-        { "${root[@]}" apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive "${root[@]}" "${install[@]}" -qq >&2; }
-    exit 0
-fi
-echo "missing: ${missing[*]}. Install them with your system's package manager (Debian's names)." >&2
-exit 1
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            echo "missing: $*. Run: sudo apt-get update && sudo ${command[*]}" >&2
+            exit 1
+        fi
+        root=(sudo -n)
+    fi
+    echo "installing $*" >&2
+    # An update only if the lists do not do as they are.
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" >&2 || {
+        "${root[@]}" apt-get update -qq >&2
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" >&2
+    }
+}
+
+# Twice: which libclang-rt is wanted is known once clang is there.
+for _ in 1 2; do
+    needed=$(missing | xargs)
+    [ -z "$needed" ] && exit 0
+    # shellcheck disable=SC2086 # words on purpose
+    install $needed
+done
+needed=$(missing | xargs)
+[ -z "$needed" ] || { echo "still missing after the installation: $needed" >&2; exit 1; }

@@ -32,6 +32,13 @@ typedef struct et_dictionary {
     uint64_t id;              /* content id of the bundle */
 } et_dictionary;
 
+/* Most atoms that a code ever uses: min(s, m, n). */
+static inline unsigned et_most_atoms(const et_dictionary *dictionary)
+{
+    const unsigned rank = dictionary->m < dictionary->n ? dictionary->m : dictionary->n;
+    return dictionary->s < rank ? dictionary->s : rank;
+}
+
 /* Bytes an atom takes in a bundle: m elements of the type, rounded up to 4 bytes; 0 for an unknown type. */
 size_t et_atom_stride(et_atom_type type, unsigned m);
 

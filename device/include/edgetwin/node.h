@@ -113,7 +113,8 @@ typedef struct et_node {
     } stream;
 
     struct {
-        uint32_t signals, last, least, most, bad_frames; /* ticks of et_encode */
+        uint32_t bad_frames;                 /* since the node started */
+        uint32_t signals, last, least, most; /* ticks of et_encode, since the dictionary is current */
         uint64_t total;
     } stats;
 } et_node;
@@ -125,6 +126,10 @@ et_status et_node_init(et_node *node, const et_port *port, const et_node_config 
 
 /* Takes bytes from the link, in any portions, and answers every frame that they complete. */
 void et_node_receive(et_node *node, const uint8_t *bytes, size_t size);
+
+/* The link is gone: ends the session and its stream, so that whoever comes next must say hello and authenticate. For
+ * ports that notice (TCP); a UART does not, there a host says BYE. */
+void et_node_hang_up(et_node *node);
 
 /* Does what time asks for: the next window of a stream, resending. Call it often. Nonzero if there is more to do now. */
 int et_node_poll(et_node *node);

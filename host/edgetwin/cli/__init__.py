@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -31,9 +32,21 @@ for verb in (learn, build, flash, run, stream, validate, demo, doctor):
 def main() -> None:
     """Entry point: exit code 0 done, 1 the check failed, 2 bad input (one line on stderr)."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except UserError as error:
-        error_console().print(f"edgetwin: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+    except typer.Abort:
+        sys.exit(130)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        # Click's usage errors; typer brings click along under a private name, so they are told by what they can do.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(f"{error.format_message().rstrip('.')}; see edgetwin --help")
+
+
+def _fail(message: str) -> NoReturn:
+    text = " ".join(message.split())
+    error_console().print(f"edgetwin: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

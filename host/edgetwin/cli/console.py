@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ def say(text: str) -> None:
 def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str], *, as_json: bool) -> None:
     """Prints ``result`` as one JSON object, or as a table of the keys that ``labels`` names."""
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
         return
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column()
@@ -47,6 +48,12 @@ def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str]
         value = result[key]
         table.add_row(label, escape(_text(value)))
     Console().print(table)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """One JSON object on stdout; NaN and infinity, which JSON lacks, become null."""
+    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in result.items()}
+    print(json.dumps(plain, allow_nan=False))
 
 
 def _text(value: object) -> str:

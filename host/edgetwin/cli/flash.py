@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgetwin.cli.build import build_firmware
-from edgetwin.cli.console import say
+from edgetwin.cli.console import print_json, say
 
 
 def flash(
@@ -23,6 +23,7 @@ def flash(
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
     tool: Annotated[str | None, typer.Option(help="dfu-util, openocd or pyocd; default the one that is there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and leave the board alone.")] = False,
 ) -> None:
     """Build a board's firmware if needed and write it to the connected board.
@@ -34,8 +35,10 @@ def flash(
     boards.check_flashable(boards.find_board(board), tool)
     chosen, firmware = build_firmware(board, out, key, dictionary, recording)
     command = boards.flash_command(chosen, firmware, tool)
-    if dry_run:
+    if not dry_run:
+        say(shlex.join(command))
+        boards.flash(chosen, firmware, tool)
+    if as_json:
+        print_json({"board": chosen.name, "command": command, "flashed": not dry_run})
+    elif dry_run:
         print(shlex.join(command))
-        return
-    say(shlex.join(command))
-    boards.flash(chosen, firmware, tool)

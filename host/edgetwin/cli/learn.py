@@ -40,7 +40,7 @@ def learn(
     bits: Annotated[int, typer.Option(help="Bits a coefficient: 4 to 16, or 32.")] = 8,
     tolerance: Annotated[float, typer.Option(min=0, help="Stop at this residual norm of the scaled signal.")] = 0.0,
     iterations: Annotated[int, typer.Option(min=1, help="K-SVD iterations.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the initial dictionary.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the initial dictionary.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Learn a dictionary from a file (K-SVD) and write it as a bundle that a board can hold.

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from edgetwin.cli.console import progress_bar, show_result
+from edgetwin.cli.console import progress_bar, say, show_result
 
 _LABELS = {
     "board": "board",
     "signals": "windows",
     "missing": "missing windows",
-    "refused": "windows refused by the board (NaN or infinity)",
+    "refused": "windows refused by the board",
     "nrmse": "NRMSE",
     "raw_bytes": "bytes raw",
     "triplet_bytes": "bytes as the paper's triplets",
@@ -32,7 +32,7 @@ def stream(
         Path | None, typer.Option("--output", "-o", help="Write the reconstructed signals (N, m) here as .npy.")
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Windows to take from the board's own source.")] = 100,
-    period: Annotated[int, typer.Option(min=0, help="Milliseconds from one of them to the next; 0: no wait.")] = 0,
+    period: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Milliseconds between them; 0: no wait.")] = 0,
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
     insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
@@ -81,5 +81,7 @@ def stream(
         "seconds": received.seconds,
     }
     show_result(f"{dictionary} on {url}", result, _LABELS, as_json=as_json)
+    if received.refusal is not None:
+        say(f"the board refused {received.refused} windows, the first: {received.refusal}")
     if received.missing:
         raise typer.Exit(1)

@@ -26,12 +26,20 @@ def validate(
     key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
     insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare coefficients as float32, not as coded; uploads such a dictionary.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare a board's codes with the host's, bit by bit. Exit code 1 on a single differing bit or missing window.
 
+    --full compares every bit of every coefficient: a copy of the dictionary with 32-bit codes is uploaded for it, and
+    the dictionary itself afterwards.
+
     Example: edgetwin validate /dev/ttyACM0 --dictionary sensor.etd sensor.csv
     """
+    from dataclasses import replace
+
     from edgetwin.data import read_samples
     from edgetwin.deploy.bundle import DictionaryBundle
     from edgetwin.deploy.learning import signals_for
@@ -42,11 +50,13 @@ def validate(
     bundle = DictionaryBundle.load(dictionary)
     signals = signals_for(read_samples(file, allow_nan=allow_nan), bundle)
     with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
-        session.upload(bundle.to_bytes())
+        compared = replace(bundle, coefficient_bits=32) if full else bundle
+        session.upload(compared.to_bytes())
         task = bar.add_task("validating", total=len(signals))
         received = collect(session.encode(signals), lambda: bar.update(task, advance=1))
+        session.upload(bundle.to_bytes())
         board = session.info.board
-    comparison = compare_codes(received.codes, Twin(bundle).encode(signals), received.lost)
+    comparison = compare_codes(received.codes, Twin(compared).encode(signals), received.lost)
     result = {
         "board": board,
         "signals": comparison.signals,

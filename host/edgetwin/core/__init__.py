@@ -23,6 +23,7 @@ __all__ = [
     "omp",
     "omp_workspace_size",
     "pad_atoms",
+    "status_text",
 ]
 
 VERSION = _core.VERSION
@@ -39,7 +40,7 @@ class CoreError(UserError):
     """A status of the C core other than ``ET_OK`` (``device/include/edgetwin/status.h``)."""
 
     def __init__(self, status: int, what: str) -> None:
-        super().__init__(f"{what}: {_core.status_text(status)}")
+        super().__init__(f"{what}: {status_text(status)}")
         self.status = status
 
 
@@ -73,6 +74,11 @@ def omp_workspace_size(atom_type: str, m: int, n: int, s: int) -> int:
     if size == 0:
         raise ValueError(f"no dictionary can have m={m}, n={n}")
     return size
+
+
+def status_text(status: int) -> str:
+    """The core's English text of a status; "unknown status" for a number outside its table."""
+    return _core.status_text(status)
 
 
 def node_buffers_size(max_payload: int) -> int:

@@ -19,12 +19,6 @@ static int holds(const Py_buffer *buffer, size_t bytes, const char *name)
     return 0;
 }
 
-static unsigned most_atoms(const et_dictionary *d)
-{
-    const unsigned rank = d->m < d->n ? d->m : d->n;
-    return d->s < rank ? d->s : rank;
-}
-
 static PyObject *core_status_text(PyObject *self, PyObject *args)
 {
     int status;
@@ -76,7 +70,7 @@ static PyObject *core_omp(PyObject *self, PyObject *args)
     d.atoms = atoms.buf;
     d.scales = scales.buf;
     const size_t rows = (size_t)status.len, workspace_size = et_omp_workspace_size((et_atom_type)type, m, n, s);
-    const size_t k = m > 0 && n > 0 ? most_atoms(&d) : 0;
+    const size_t k = m > 0 && n > 0 ? et_most_atoms(&d) : 0;
     if (workspace_size == 0) {
         PyErr_SetString(PyExc_ValueError, "m, n or the atom type is out of range");
         goto release;
@@ -166,7 +160,7 @@ static PyObject *dictionary_encode(PyObject *object, PyObject *args)
     PyObject *codes = NULL;
     if (!PyArg_ParseTuple(args, "y*w*", &signals, &status))
         return NULL;
-    const size_t rows = (size_t)status.len, m = d->m, k = most_atoms(d), most = et_code_max_size(d);
+    const size_t rows = (size_t)status.len, m = d->m, k = et_most_atoms(d), most = et_code_max_size(d);
     const size_t workspace_size = et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
     const size_t scratch_size = workspace_size + 4 * m + 4 * k + 2 * k;
     if (!holds(&signals, rows * m * 4, "signals"))
@@ -217,7 +211,7 @@ static PyObject *dictionary_unpack(PyObject *object, PyObject *args)
     unsigned count = 0;
     if (!PyArg_ParseTuple(args, "y*w*w*", &code, &support, &coefficients))
         return NULL;
-    const size_t k = most_atoms(d);
+    const size_t k = et_most_atoms(d);
     if (holds(&support, 2 * k, "support") && holds(&coefficients, 4 * k, "coefficients")) {
         const et_status status =
             et_code_unpack(d, code.buf, (size_t)code.len, support.buf, coefficients.buf, &count);

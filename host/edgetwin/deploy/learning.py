@@ -86,6 +86,9 @@ def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float3
         raise UserError(
             f"the file has {width} columns; the dictionary takes {bundle.channels} channels or {bundle.m} samples a row"
         )
+    learned = list(bundle.metadata.get("names", []))
+    if list(samples.names) != learned and sorted(samples.names) == sorted(learned):
+        raise UserError(f"the file's columns are in another order than the dictionary's: {', '.join(learned)}")
     return _windows(samples, bundle.m // bundle.channels)
 
 

@@ -34,6 +34,7 @@ class FrameType(IntEnum):
     ACK = 0x08
     STOP = 0x09
     STATS = 0x0A
+    BYE = 0x0B
     HELLO_ANSWER = 0x81
     AUTH_ANSWER = 0x82
     STATUS = 0x83

@@ -28,7 +28,8 @@ def load_key(path: Path | None = None) -> bytes:
 
     Raises
     ------
-    BadKeyFile : the file cannot be read or made, or does not hold at least 16 bytes in hexadecimal.
+    BadKeyFile : the file cannot be read or made, others may read it, or it does not hold at least 16 bytes in
+        hexadecimal.
     """
     if path is None and os.environ.get(ENVIRONMENT):
         path = Path(os.environ[ENVIRONMENT])
@@ -41,6 +42,8 @@ def load_key(path: Path | None = None) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise BadKeyFile(f"others than you may use the key file {path}: chmod 600 {path}")
         text = path.read_text(encoding="ascii")
     except OSError as reason:
         raise BadKeyFile(f"cannot read the key file {path}: {reason.strerror}") from reason

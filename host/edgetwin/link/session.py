@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -96,8 +97,10 @@ class Session:
         return self.info
 
     def close(self) -> None:
-        """Closes the connection; the node keeps its dictionary."""
+        """Says goodbye and closes the connection; the node keeps its dictionary."""
         if self._connection is not None:
+            with contextlib.suppress(LinkError):
+                self._connection.send(FrameType.BYE, b"")
             self._connection.transport.close()
             self._connection = None
 
@@ -199,7 +202,7 @@ class Session:
             raise Refused("to stop", reply.status)
 
     def stats(self) -> NodeStats:
-        """What the node counted since hello."""
+        """What the node counted since its dictionary became current."""
         while True:
             try:
                 answer = self.connection.query(FrameType.STATS, FrameType.STATS_ANSWER)

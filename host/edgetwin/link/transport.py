@@ -46,23 +46,29 @@ def open_transport(url: str, timeout: float = 3.0, baudrate: int = 115200) -> Tr
     LinkError : the URL is malformed.
     Unplugged : nobody listens there, or the port is missing, in use, or not allowed to the user.
     """
-    if urlsplit(url).scheme == "socket":
+    if _scheme(url) == "socket":
         return _SocketTransport(url, timeout)
     return _SerialTransport(url, baudrate)
 
 
 def is_remote(url: str) -> bool:
     """Whether the URL names TCP beyond this machine: a host that is neither `localhost` nor a loopback address."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("socket", "rfc2217"):
+    if _scheme(url) not in ("socket", "rfc2217"):
         return False
-    host = parts.hostname or ""
+    host = urlsplit(url).hostname or ""
     if host == "localhost":
         return False
     try:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return True
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError as reason:
+        raise LinkError(f"{url} is not a URL: {reason}") from reason
 
 
 class _SocketTransport:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from edgetwin.core import status_text
 from edgetwin.link import CodeFrame
 
 
@@ -17,12 +18,14 @@ class Received:
     codes : a code each; None where the window is missing or was refused
     lost : whether each window never arrived
     refused : windows that the board refused by a named error
+    refusal : the first of them and its error, None if there is none
     wire_bytes : bytes of the code frames as they came over the link
     """
 
     codes: list[bytes | None]
     lost: list[bool]
     refused: int
+    refusal: str | None
     wire_bytes: int
     seconds: float
 
@@ -38,10 +41,13 @@ def collect(frames: Iterable[CodeFrame], progress: Callable[[], Any] = lambda: N
     codes: list[bytes | None] = []
     lost: list[bool] = []
     refused = wire_bytes = 0
+    refusal: str | None = None
     for frame in frames:
         codes.append(frame.code if frame.status == 0 else None)
         lost.append(frame.missing)
-        refused += not frame.missing and frame.status != 0
+        if frame.status:
+            refused += 1
+            refusal = refusal or f"window {frame.window}: {status_text(frame.status)}"
         wire_bytes += frame.wire_bytes
         progress()
-    return Received(codes, lost, refused, wire_bytes, time.monotonic() - started)
+    return Received(codes, lost, refused, refusal, wire_bytes, time.monotonic() - started)
