@@ -1,6 +1,6 @@
 """The memory ledger: what the core and every board's node take, kept in device/LEDGER.json.
 
-    python tools/ledger.py            # exit 1 and a table of what changed, if anything did
+    python tools/ledger.py            # exit 1 and a line for each thing that changed, if anything did
     python tools/ledger.py --update   # writes the file
 
 The stack of an entry point is the deepest chain of calls below it, from gcc's -fcallgraph-info=su. What gcc cannot see

@@ -8,7 +8,7 @@
 #include "runner.h"
 #include "simulated.h"
 
-enum { HELLO = 0x01, AUTH, UPLOAD, DATA, COMMIT, START, SIGNAL, ACK, STOP, STATS };
+enum { HELLO = 0x01, AUTH, UPLOAD, DATA, COMMIT, START, SIGNAL, ACK, STOP, STATS, BYE };
 enum { STATUS = 0x83, CODE = 0x87, STATS_ANSWER = 0x8a };
 
 #define ARENA 1536u
@@ -236,13 +236,15 @@ static void requests_before_hello_are_told_so(void)
     }
 }
 
+static void give_node(void *node, const uint8_t *bytes, size_t size) { et_node_receive(node, bytes, size); }
+
 static void unknown_types_are_unsupported(void)
 {
     session s;
     if (!take_session(&s))
         return;
     CHECK(host_hello(s.host, 1));
-    static const unsigned types[] = {0x00, 0x0b, 0x7f, 0x81, 0x83, 0x87, 0xff};
+    static const unsigned types[] = {0x00, 0x0c, 0x7f, 0x81, 0x83, 0x87, 0xff};
     for (unsigned i = 0; i < sizeof types / sizeof *types; ++i) {
         host_send(s.host, types[i], NULL, 0);
         const host_status status = host_take_status(s.host);
@@ -300,6 +302,60 @@ static void frames_may_come_in_any_portions(void)
         CHECK(host_take(s.host, &frame));
         CHECK(!host_take(s.host, &frame));
     }
+}
+
+/* A session of a node with a key, authenticated. */
+static int take_keyed(session *s, int mac)
+{
+    if (!take_session(s))
+        return 0;
+    s->board->config.key = key;
+    s->board->config.key_size = sizeof key;
+    CHECK_EQUAL(start_board(s->board), ET_OK);
+    CHECK(host_hello(s->host, 1));
+    CHECK(host_authenticate(s->host, key, sizeof key, mac));
+    return 1;
+}
+
+static void bye_and_a_lost_link_end_the_session(void)
+{
+    session s;
+    for (unsigned hung_up = 0; hung_up < 2; ++hung_up) {
+        if (!take_keyed(&s, 0))
+            return;
+        CHECK(node_answers(&s));
+        if (hung_up)
+            et_node_hang_up(&s.board->node);
+        else
+            host_send(s.host, BYE, NULL, 0);
+        host_send(s.host, STATS, "\xa0", 1);
+        CHECK_EQUAL(host_take_status(s.host).status, ET_ERR_STATE);
+        CHECK(host_hello(s.host, 2));
+        host_send(s.host, STATS, "\xa0", 1);
+        CHECK_EQUAL(host_take_status(s.host).status, ET_ERR_AUTH); /* and must be proven anew */
+    }
+}
+
+/* AUTH carries no MAC: what its sequence number says must not move the session's. */
+static void replayed_auth_does_not_jam_the_session(void)
+{
+    session s;
+    et_frame frame;
+    if (!take_keyed(&s, 1))
+        return;
+    /* host->last_sent is the AUTH: decoded, given a high sequence number and a fresh CRC, and sent again */
+    uint8_t raw[ET_FRAME_RAW_SIZE(SIMULATED_PAYLOAD)];
+    size_t size = 0;
+    CHECK_EQUAL(et_cobs_decode(s.host->last_sent, s.host->last_sent_size - 1, raw, sizeof raw, &size), ET_OK);
+    CHECK_EQUAL(raw[1], AUTH);
+    raw[4] = 0x00;
+    raw[5] = 0x70;
+    const uint32_t crc = et_crc32(0, raw, size - ET_FRAME_CRC);
+    memcpy(raw + size - ET_FRAME_CRC, &crc, ET_FRAME_CRC);
+    et_cobs_write(raw, size, give_node, &s.board->node);
+    give_node(&s.board->node, (const uint8_t *)"", 1);
+    CHECK(host_take(s.host, &frame)); /* answered again, for a host whose answer was lost */
+    CHECK(node_answers(&s));
 }
 
 static void wrong_key_is_refused(void)
@@ -1164,6 +1220,21 @@ static void stream_needs_a_source_and_a_dictionary(void)
     CHECK_EQUAL(host_take_status(s.host).status, ET_ERR_NO_DICTIONARY);
 }
 
+static void period_beyond_the_clocks_range_is_refused(void)
+{
+    session s;
+    bundle b;
+    et_source source;
+    sensor from;
+    if (!take_streaming(&s, &b, &source, &from, 4))
+        return;
+    host_start(s.host, 0, 0, 0x80000000u);
+    CHECK_EQUAL(host_take_status(s.host).status, ET_ERR_ARGUMENT);
+    start(&s, 0, 0, 0x7fffffffu);
+    poll_until_idle(&s);
+    CHECK_EQUAL(from.reads, 1); /* the first is due at once, the next in 25 days */
+}
+
 static void stats_count_the_work(void)
 {
     session s;
@@ -1194,6 +1265,7 @@ SUITE(node, TEST(init_checks_its_arguments), TEST(hello_says_what_the_board_is),
       TEST(hello_without_a_nonce_is_ignored), TEST(requests_before_hello_are_told_so),
       TEST(unknown_types_are_unsupported), TEST(garbage_before_hello_does_no_harm), TEST(too_long_frames_are_dropped),
       TEST(frames_may_come_in_any_portions), TEST(wrong_key_is_refused),
+      TEST(bye_and_a_lost_link_end_the_session), TEST(replayed_auth_does_not_jam_the_session),
       TEST(proof_for_one_mac_setting_is_none_for_the_other), TEST(frames_without_a_right_mac_are_dropped),
       TEST(forged_frames_do_not_move_the_sequence), TEST(sequence_numbers_are_widened_beyond_16_bits),
       TEST(repeated_and_late_frames_are_dropped), TEST(flipped_bytes_are_never_acted_on),
@@ -1211,4 +1283,5 @@ SUITE(node, TEST(init_checks_its_arguments), TEST(hello_says_what_the_board_is),
       TEST(overflowing_queue_never_exceeds_the_hosts_credit),
       TEST(pending_and_broken_windows_do_not_stop_the_stream), TEST(acknowledgements_of_other_windows_change_nothing),
       TEST(stream_can_be_stopped_and_started_again), TEST(commit_ends_a_stream),
-      TEST(stream_needs_a_source_and_a_dictionary), TEST(stats_count_the_work))
+      TEST(stream_needs_a_source_and_a_dictionary),
+      TEST(period_beyond_the_clocks_range_is_refused), TEST(stats_count_the_work))

@@ -8,8 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from edgetwin.boards import boards, find_board
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,15 +30,55 @@ def load_ledger() -> ModuleType:
 ledger = load_ledger()
 
 
-def test_ledger_is_up_to_date() -> None:
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    """The whole ledger of this compiler: measuring refuses allocators, variables, recursion and small stacks."""
     if not shutil.which("arm-none-eabi-gcc"):
         pytest.skip("arm-none-eabi-gcc is not installed: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    return ledger.measure()
+
+
+def test_ledger_is_up_to_date(measured: dict[str, Any]) -> None:
     kept = json.loads(ledger.LEDGER.read_text(encoding="ascii"))
-    if kept["compiler"] != ledger.compiler_version():
-        pytest.skip(f"the ledger's figures are those of {kept['compiler']}, here is {ledger.compiler_version()}")
-    changes = list(ledger.differences(kept, ledger.measure()))
-    report = "\n".join(changes)
-    assert not changes, f"{report}\nif that is meant: python tools/ledger.py --update"
+    if kept["compiler"] != measured["compiler"]:
+        pytest.skip(f"the ledger's figures are those of {kept['compiler']}, here is {measured['compiler']}")
+    report = "\n".join(ledger.differences(kept, measured))
+    assert not report, f"{report}\nif that is meant: python tools/ledger.py --update"
+
+
+def test_every_node_has_the_stack_that_its_core_may_take(measured: dict[str, Any]) -> None:
+    assert set(measured["firmware"]) == {name for name, board in boards().items() if not board.is_native}
+    for name, firmware in measured["firmware"].items():
+        stacks = measured["core"][find_board(name).core]["stack_bytes"]
+        assert max(stacks.values()) + ledger.PROGRAM <= firmware["stack_bytes"], name
+
+
+def test_too_small_a_stack_is_refused(measured: dict[str, Any]) -> None:
+    small = measured | {"firmware": {"microbit": measured["firmware"]["microbit"] | {"stack_bytes": 256}}}
+    with pytest.raises(ledger.LedgerError, match=r"microbit needs \d+ bytes of stack and has 256"):
+        ledger.check_stacks(small)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("void *f(void) { return malloc(4); }", "has malloc: nothing on a board allocates memory"),
+        ("int counter = 1; int f(void) { return counter++; }", "4 bytes of variables: the core has no static state"),
+        ("int f(void) { static int counter; return counter++; }", "4 bytes of variables"),
+        ("int f(int n) { return n ? n * f(g(n)) : 1; } int g(int n) { return f(n - 2) + 1; }", "recursion: "),
+        ("int h(char *); int f(int n) { char buffer[n]; return h(buffer); }", "f has a stack frame of dynamic"),
+    ],
+)
+def test_what_no_core_may_have_is_refused(
+    line: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("arm-none-eabi-gcc"):
+        pytest.skip("arm-none-eabi-gcc is not installed: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    source = tmp_path / "sample.c"
+    source.write_text(f"#include <stdlib.h>\nint g(int n);\n{line}\n")
+    monkeypatch.setattr(ledger, "SOURCES", tmp_path)
+    with pytest.raises(ledger.LedgerError, match=complaint):
+        ledger.measure_core(find_board("microbit"), tmp_path)
 
 
 def test_recursion_is_refused() -> None:

@@ -22,26 +22,29 @@ from edgetwin.twin import Twin
 #: Frame header, window fields, CRC and COBS of a CODE frame without a MAC (PROTOCOL.md).
 FRAME_BYTES = 24
 
-#: window rows, atoms n, atoms a code s, coefficient bits
+#: window rows, atoms n, atoms a code s, coefficient bits, atom type
 CHOICES = (
-    (1, 256, 4, 8),
-    (2, 256, 6, 8),
-    (4, 128, 12, 8),
-    (4, 256, 8, 8),
-    (4, 256, 12, 8),
-    (4, 256, 12, 10),
-    (4, 256, 12, 16),
-    (8, 192, 16, 8),
-    (16, 112, 32, 8),
+    (1, 256, 4, 8, "int8"),
+    (2, 256, 6, 8, "int8"),
+    (4, 128, 12, 8, "int8"),
+    (4, 256, 8, 8, "int8"),
+    (4, 256, 12, 8, "int8"),
+    (4, 256, 12, 8, "float32"),
+    (4, 256, 12, 10, "int8"),
+    (4, 256, 12, 16, "int8"),
+    (8, 192, 16, 8, "int8"),
+    (16, 112, 32, 8, "int8"),
 )
 
 
-def measure(window: int, n: int, s: int, bits: int) -> dict[str, Any]:
+def measure(window: int, n: int, s: int, bits: int, atom_type: str) -> dict[str, Any]:
     """One choice on every bundled server: NRMSE of held-out windows as the twin reconstructs them, and bytes."""
     errors, code_bytes = [], 0.0
     for name in ASD_SERVERS:
         server = load_asd(name)
-        plan = LearningPlan(window=window, n_components=n, n_nonzero_coefs=s, coefficient_bits=bits)
+        plan = LearningPlan(
+            window=window, n_components=n, n_nonzero_coefs=s, coefficient_bits=bits, atom_type=atom_type
+        )
         bundle = learn_bundle(Samples(server.train, server.names), plan).bundle
         twin = Twin(bundle)
         signals = signals_for(Samples(server.test, server.names), bundle)
@@ -55,6 +58,7 @@ def measure(window: int, n: int, s: int, bits: int) -> dict[str, Any]:
         "n": n,
         "s": s,
         "bits": bits,
+        "atoms": atom_type,
         "nrmse": errors,
         "sent_bytes": round(sent, 1),
         "raw_ratio": round(4 * twin.core.m / sent, 2),
@@ -73,13 +77,13 @@ def main() -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table(title=f"held-out windows of {', '.join(ASD_SERVERS)}; int8 atoms")
+    table = Table(title=f"held-out windows of {', '.join(ASD_SERVERS)}")
     sizes = ("bytes sent", "vs raw", "vs triplets", "bundle", "workspace")
-    for column in ("rows", "m", "n", "s", "bits", "NRMSE", *sizes):
+    for column in ("rows", "m", "n", "s", "bits", "atoms", "NRMSE", *sizes):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
-            *(str(row[key]) for key in ("window", "m", "n", "s", "bits")),
+            *(str(row[key]) for key in ("window", "m", "n", "s", "bits", "atoms")),
             " ".join(f"{error:.3f}" for error in row["nrmse"]),
             f"{row['sent_bytes']:.0f}",
             f"{row['raw_ratio']:.1f}x",

@@ -14,7 +14,7 @@ Vectors = dict[str, list[dict[str, Any]]]
 FRAMES, KEYED, LINKED, SENSOR, GREETED = 1, 2, 4, 8, 16
 TWICE, FLIPPED, POLL_FOUR_TIMES, FLASH_FAILS, POWER_FAILS = 1, 2, 4 << 2, 32, 64
 
-HELLO, AUTH, UPLOAD, DATA, COMMIT, START, SIGNAL, ACK, STOP, STATS = range(1, 11)
+HELLO, AUTH, UPLOAD, DATA, COMMIT, START, SIGNAL, ACK, STOP, STATS, BYE = range(1, 12)
 
 
 def bundle_seeds(vectors: Vectors) -> Iterator[bytes]:
