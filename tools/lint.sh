@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every static check, as CI runs them: Python by ruff and mypy; C by cppcheck, gcc's analyzer, gcc and clang with all
-# warnings as errors, and gcc for both kinds of Cortex-M. Ends with the first that complains. Needs apt's cppcheck, clang and
-# gcc-arm-none-eabi; says which is missing.
+# warnings as errors, both also for every board's firmware. Ends with the first that complains. Needs apt's cppcheck,
+# clang and gcc-arm-none-eabi; says which is missing.
 #
 #   tools/lint.sh            # with the Python of the environment: PYTHON=... for another
 set -eu
@@ -34,6 +34,12 @@ say "cppcheck"
 cppcheck --quiet --std=c99 --error-exitcode=1 --enable=warning,style,performance,portability \
     --suppress=missingIncludeSystem --suppress=unreadVariable \
     -Idevice/include -Idevice/src -Itests/device device/src tests/device tools/bench
+# comparePointers: the linker places the arrays between whose ends memory lies. No style: it takes what hardware changes
+# for constant (a word of flash read back).
+cppcheck --quiet --std=c99 --error-exitcode=1 --enable=warning,performance,portability \
+    --suppress=missingIncludeSystem --suppress=comparePointers \
+    -DBOARD_NAME='"any"' -DBOARD_MAX_PAYLOAD=768 -DBOARD_CREDIT=2 -DBOARD_RECEIVE_BUFFER=2048 \
+    -Idevice/include -Ifirmware/app firmware
 
 "$python" tools/vectors/make_header.py "$scratch/vectors.h"
 say "gcc, with its analyzer"
@@ -53,4 +59,33 @@ for file in device/src/*.c device/src/cortex_m4/*.c; do
     arm-none-eabi-gcc $common $warnings -O2 -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard \
         -c "$file" -o "$scratch/out.o"
 done
+
+say "the Python extension"
+python_include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+extension="$common $warnings -O2 -DPy_LIMITED_API=0x030B0000 -Idevice/src -c host/edgetwin/core/_core.c"
+# no-pedantic: Python's slots hold functions as void *, which ISO C has no conversion for.
+gcc $extension -Wno-pedantic -isystem "$python_include" -o "$scratch/out.o"
+clang $extension -isystem "$python_include" -o "$scratch/out.o"
+
+say "firmware"
+# A line a source of each board: its compiler, clang's target, the source, and the flags.
+"$python" - >"$scratch/firmware" <<'EOF'
+from pathlib import Path
+
+from edgetwin.boards import boards
+
+drivers = Path("firmware/boards")
+for name, board in boards().items():
+    own = [*(drivers / name).glob("*.c"), *(drivers / path for path in (*board.shared, *board.program_sources))]
+    limits = {macro.upper(): value for macro, value in board.node.model_dump().items()}
+    defines = [f"-DBOARD_{macro}={value}" for macro, value in {"NAME": f'"{name}"', **limits}.items()]
+    target = [] if board.is_native else ["--target=arm-none-eabi", "-isystem", "/usr/lib/arm-none-eabi/include"]
+    for source in (*sorted(own), Path("firmware/app/main.c")):
+        print(board.compiler, ",".join(target) or "-", source, *board.flags, *defines)
+EOF
+while read -r compiler target source flags; do
+    $compiler $common $warnings -O2 $flags -Ifirmware/app -c "$source" -o "$scratch/out.o"
+    [ "$target" = - ] && target=
+    clang $(echo "$target" | tr , ' ') $common $warnings $flags -Ifirmware/app -fsyntax-only "$source"
+done <"$scratch/firmware"
 say "clean"

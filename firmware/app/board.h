@@ -30,6 +30,10 @@ const board_resources *board_init(int argc, char **argv);
 /* Takes up to `capacity` bytes that have arrived; 0 if there are none. Never waits. */
 size_t board_read(uint8_t *bytes, size_t capacity);
 
+/* Nonzero once after the link was lost: the host closed the connection or the pseudo-terminal. Call it after
+ * board_read, before its bytes are used: they are the next host's. Always 0 where the link is a UART. */
+int board_hung_up(void);
+
 /* Sends bytes; returns when the last one has been taken by the link. */
 void board_write(const uint8_t *bytes, size_t size);
 
@@ -38,6 +42,10 @@ void board_idle(void);
 
 uint32_t board_clock_ms(void); /* since start, wraps */
 uint32_t board_ticks(void);    /* the finest free-running counter, wraps; 0 where there is none (native) */
+
+/* Feeds the watchdog, and starts it at the first call: programs that never call it run without. From then on the board
+ * resets when no call comes for about 30 s (native: never). */
+void board_feed(void);
 
 /* The best randomness at hand; never the same twice in a row. Hash it before use. */
 void board_entropy(uint8_t bytes[ET_NODE_NONCE]);

@@ -160,7 +160,7 @@ int test_main(void)
 #define X(name) &suite_##name,
     static const test_suite *const suites[] = {TEST_SUITES};
 #undef X
-    unsigned failures = 0;
+    unsigned failures = 0, not_run = 0;
     for (unsigned i = 0; i < sizeof suites / sizeof *suites; ++i) {
         const test_suite *suite = suites[i];
         unsigned failed = 0, skipped = 0;
@@ -175,7 +175,10 @@ int test_main(void)
         put_number(skipped);
         test_puts(" not run\n");
         failures += failed;
+        not_run += skipped;
     }
+    put_number(not_run);
+    test_puts(" not run\n");
     test_puts(failures == 0 ? "ALL PASSED\n" : "FAILED\n");
     return failures > 0;
 }

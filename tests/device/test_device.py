@@ -17,6 +17,8 @@ ROOT = HERE.parents[1]
 DEVICE = sources() / "device"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+#: The emulated boards, and how many tests need more memory than each has.
+NOT_RUN = {"mps2-an386": 0, "netduinoplus2": 1, "microbit": 2}
 TESTS = [*sorted(HERE.glob("test_*.c")), HERE / "runner.c", HERE / "problem.c", HERE / "simulated.c"]
 
 
@@ -36,8 +38,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def check_output(code: int, output: str) -> None:
-    assert code == 0 and output.rstrip().endswith("ALL PASSED"), output
+def check_output(code: int, output: str, not_run: int) -> None:
+    """All tests passed, but for those known not to find the memory they need."""
+    assert code == 0 and output.rstrip().splitlines()[-2:] == [f"{not_run} not run", "ALL PASSED"], output
 
 
 @pytest.mark.parametrize("optimisation", ["-O0", "-O2"])
@@ -54,10 +57,10 @@ def test_core_passes_under_sanitizers(
     )
     assert compiled.returncode == 0, compiled.stderr
     done = subprocess.run([program], capture_output=True, text=True, timeout=240)
-    check_output(done.returncode, done.stdout + done.stderr)
+    check_output(done.returncode, done.stdout + done.stderr, not_run=0)
 
 
-@pytest.mark.parametrize("board", ["mps2-an386", "netduinoplus2", "microbit"])
+@pytest.mark.parametrize("board", NOT_RUN)
 def test_core_passes_on_the_emulated_board(board: str, generated: Path, tmp_path: Path) -> None:
     need("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     need("qemu-system-arm", "qemu-system-arm")
@@ -65,7 +68,7 @@ def test_core_passes_on_the_emulated_board(board: str, generated: Path, tmp_path
         board, tmp_path, app=[*TESTS, HERE / "platform_board.c"], name="tests", includes=[HERE, generated]
     )
     done = boards.run_program(board, firmware.elf, timeout=240)
-    check_output(done.exit_code, done.output)
+    check_output(done.exit_code, done.output, NOT_RUN[board])
 
 
 def test_kernel_ports_have_the_names_of_the_portable_kernels() -> None:

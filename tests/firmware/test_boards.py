@@ -7,10 +7,12 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from edgetwin.boards import BuildError, Firmware, boards, build, find_board, flash, flash_command
+from edgetwin.deploy import RecordingBundle
 from edgetwin.errors import UserError
 
 KEY = bytes(range(32))
@@ -100,6 +102,14 @@ def test_a_lost_file_is_built_again(tmp_path: Path) -> None:
     assert first.elf.is_file()
 
 
+def test_another_builds_file_is_built_again(tmp_path: Path) -> None:
+    first = build_or_skip("microbit", tmp_path)
+    content = first.elf.read_bytes()
+    first.elf.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not build_or_skip("microbit", tmp_path).cached
+    assert first.elf.read_bytes() == content
+
+
 def test_files_with_the_key_are_private(tmp_path: Path) -> None:
     firmware = build_or_skip("microbit", tmp_path, key=KEY)
     for file in (firmware.elf, firmware.bin, firmware.hex):
@@ -114,9 +124,19 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 def test_a_bundle_that_exceeds_the_flash_is_refused_with_the_bytes(tmp_path: Path) -> None:
     big = tmp_path / "big.etr"
-    big.write_bytes(bytes(200 * 1024))
+    RecordingBundle(np.zeros((50 * 1024, 1), np.float32)).save(big)
     with pytest.raises(BuildError, match=r"exceed the flash of microbit by \d+ bytes"):
         build_or_skip("microbit", tmp_path, recording=big)
+
+
+def test_a_corrupt_recording_is_refused_in_one_line(tmp_path: Path) -> None:
+    recording = tmp_path / "corrupt.etr"
+    bundle = bytearray(RecordingBundle(np.ones((8, 2), np.float32)).to_bytes())
+    bundle[-1] ^= 1
+    recording.write_bytes(bundle)
+    with pytest.raises(BuildError, match=r"corrupt\.etr: ") as caught:
+        build_or_skip("native", tmp_path, recording=recording)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
@@ -169,6 +189,7 @@ def test_flash_dry_run_prints_the_command(tmp_path: Path, monkeypatch: pytest.Mo
     build_or_skip("microbit", tmp_path)
     monkeypatch.setenv("EDGETWIN_KEY", str(tmp_path / "key"))
     (tmp_path / "key").write_text(KEY.hex())
+    (tmp_path / "key").chmod(0o600)
     options = ["flash", "--board", "microbit", "--tool", "pyocd", "--dry-run", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, options)
     assert result.exit_code == 0, result.output

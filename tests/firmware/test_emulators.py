@@ -17,6 +17,10 @@ import pytest
 from edgetwin.boards import EmulatorError, Firmware, RunningNode, boards, build, find_board, run, run_program
 from edgetwin.boards.emulator import QEMU
 from edgetwin.link import Session
+from edgetwin.link.frame import Frame, FrameReader, FrameType, encode
+from edgetwin.link.messages import StatusReply
+from edgetwin.link.status import Status
+from edgetwin.link.transport import open_transport
 
 KEY = bytes(range(32))
 PROGRAM = """
@@ -49,6 +53,26 @@ FAULT = """
 int main(int argc, char **argv) {
     (void)board_init(argc, argv);
     __builtin_trap();
+}
+"""
+
+
+OVERFLOW = """
+#include "board.h"
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
+
+static volatile int depth;
+
+static int dive(int level) {
+    volatile unsigned char room[256];
+    room[0] = (unsigned char)level;
+    depth = level;
+    return dive(level + 1) + room[0];
+}
+
+int main(int argc, char **argv) {
+    (void)board_init(argc, argv);
+    return dive(0);
 }
 """
 
@@ -122,10 +146,11 @@ def test_a_program_uses_the_board_and_reports_its_exit_code(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("name", [name for name, board in boards().items() if board.emulator])
-def test_a_fault_ends_a_program_with_its_own_code(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [FAULT, OVERFLOW], ids=["trap", "stack-overflow"])
+def test_a_fault_ends_a_program_with_its_own_code(name: str, program: str, tmp_path: Path) -> None:
     need(name)
     source = tmp_path / "fault.c"
-    source.write_text(FAULT)
+    source.write_text(program)
     firmware = build(name, tmp_path, app=[source], name="fault")
     assert run_program(name, firmware.elf).exit_code == 99
 
@@ -159,6 +184,26 @@ def test_native_ends_in_good_order(native: Firmware) -> None:
         with run("native", native) as node:
             os.kill(node.pid, number)
             assert node.wait() == 0
+
+
+@pytest.mark.parametrize("pty", [False, True], ids=["tcp", "pty"])
+def test_native_ends_the_session_of_a_host_that_is_gone(native: Firmware, pty: bool) -> None:
+    with run("native", native, pty=pty) as node:
+        for _ in range(2):
+            session = Session(node.url, KEY)
+            session.open()
+            session.connection.transport.close()  # without a BYE
+            time.sleep(0.1)
+            stranger = open_transport(node.url)
+            stranger.write(encode(Frame(FrameType.STATS, sequence=100)))
+            reader = FrameReader()
+            answers: list[Frame] = []
+            deadline = time.monotonic() + 3
+            while not answers and time.monotonic() < deadline:
+                answers = reader.feed(stranger.read(0.1))
+            stranger.close()
+            assert [answer.type for answer in answers] == [FrameType.STATUS]
+            assert StatusReply.parse(answers[0]).status == Status.STATE
 
 
 def test_native_keeps_its_slots_in_a_file(native: Firmware, tmp_path: Path) -> None:
@@ -216,6 +261,7 @@ def test_run_prints_the_url_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     need("native")
     key = tmp_path / "key"
     key.write_text(KEY.hex())
+    key.chmod(0o600)
     options = ["run", "--board", "native", "--json", "--key", str(key), "--out", str(tmp_path)]
     command = [sys.executable, "-c", "from edgetwin.cli import main; main()", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

@@ -9,7 +9,7 @@
 #define SYST_CSR REGISTER(0xE000E010u) /* SysTick control and status */
 #define SYST_CSR_ENABLE (1u << 0)
 #define SYST_CSR_TICKINT (1u << 1)
-#define SYST_CSR_CLKSOURCE (1u << 2) /* the processor clock */
+#define SYST_CSR_CLKSOURCE (1u << 2)   /* the processor clock */
 #define SYST_RVR REGISTER(0xE000E014u) /* reload value, 24 bits */
 #define SYST_CVR REGISTER(0xE000E018u) /* current value; a write clears it */
 

@@ -14,26 +14,35 @@ static volatile uint8_t ring[BOARD_RECEIVE_BUFFER];
 static volatile uint32_t written; /* the interrupt's */
 static volatile uint32_t taken;   /* the program's */
 
-void receive_byte(uint8_t byte) {
+void receive_byte(uint8_t byte)
+{
     uint32_t index = written;
-    if (index - taken == BOARD_RECEIVE_BUFFER) return;
+    if (index - taken == BOARD_RECEIVE_BUFFER)
+        return;
     ring[index & MASK] = byte;
     written = index + 1u;
 }
 
-size_t board_read(uint8_t *bytes, size_t capacity) {
+size_t board_read(uint8_t *bytes, size_t capacity)
+{
     uint32_t index = taken;
     size_t size = written - index;
-    if (size > capacity) size = capacity;
-    for (size_t i = 0; i < size; i++) bytes[i] = ring[(index + i) & MASK];
+    if (size > capacity)
+        size = capacity;
+    for (size_t i = 0; i < size; ++i)
+        bytes[i] = ring[(index + i) & MASK];
     taken = index + (uint32_t)size;
     return size;
 }
 
-void board_idle(void) {
+int board_hung_up(void) { return 0; } /* a UART does not notice */
+
+void board_idle(void)
+{
     /* With interrupts masked, a byte that arrives after the check still ends WFI (Armv7-M ARM, B1.5.19), so none waits
      * for the next millisecond. */
     __asm volatile("cpsid i" ::: "memory");
-    if (written == taken) __asm volatile("dsb\n\twfi" ::: "memory");
+    if (written == taken)
+        __asm volatile("dsb\n\twfi" ::: "memory");
     __asm volatile("cpsie i" ::: "memory");
 }

@@ -5,7 +5,8 @@
 #define SYS_EXIT_EXTENDED 0x20u
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026u
 
-void board_exit(int code) {
+void board_exit(int code)
+{
     const uint32_t block[2] = {ADP_STOPPED_APPLICATION_EXIT, (uint32_t)code};
     register uint32_t operation __asm("r0") = SYS_EXIT_EXTENDED;
     register const uint32_t *argument __asm("r1") = block;

@@ -9,7 +9,8 @@ void systick_handler(void);
 
 void systick_handler(void) { milliseconds = milliseconds + 1u; }
 
-void systick_start(uint32_t core_hz) {
+void systick_start(uint32_t core_hz)
+{
     SYST_RVR = core_hz / 1000u - 1u;
     SYST_CVR = 0;
     SYST_CSR = SYST_CSR_CLKSOURCE | SYST_CSR_TICKINT | SYST_CSR_ENABLE;

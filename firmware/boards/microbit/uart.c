@@ -9,7 +9,8 @@
 /* One byte takes 87 us, 1,390 cycles. A UART that never gets ready must not hang the node for good. */
 #define TRANSMIT_LOOPS 1000000u
 
-void uart_init(void) {
+void uart_init(void)
+{
     GPIO_OUTSET = 1u << PIN_TXD; /* the line idles high before the UART takes the pin */
     GPIO_DIRSET = 1u << PIN_TXD;
     GPIO_PIN_CNF(PIN_RXD) = GPIO_PIN_CNF_INPUT;
@@ -23,7 +24,8 @@ void uart_init(void) {
     interrupt_enable(UART_IRQ);
 }
 
-void uart_handler(void) {
+void uart_handler(void)
+{
     /* The event first: a byte that arrives between the two lines raises it again. */
     while (UART_EVENTS_RXDRDY != 0) {
         UART_EVENTS_RXDRDY = 0;
@@ -31,11 +33,12 @@ void uart_handler(void) {
     }
 }
 
-void board_write(const uint8_t *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++) {
+void board_write(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; ++i) {
         UART_EVENTS_TXDRDY = 0;
         UART_TXD = bytes[i];
-        for (uint32_t loops = 0; UART_EVENTS_TXDRDY == 0 && loops < TRANSMIT_LOOPS; loops++) {
+        for (uint32_t loops = 0; UART_EVENTS_TXDRDY == 0 && loops < TRANSMIT_LOOPS; ++loops) {
         }
     }
 }

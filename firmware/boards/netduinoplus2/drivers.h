@@ -9,7 +9,7 @@ typedef struct clocks {
     uint32_t apb2_hz; /* PCLK2, which USART1 runs on */
 } clocks;
 
-/* Brings the core to 168 MHz and returns what runs in the end. */
+/* Brings the core to 168 MHz and returns what runs in the end. Every wait in it ends. */
 clocks clock_init(void);
 
 void uart_init(uint32_t apb2_hz);

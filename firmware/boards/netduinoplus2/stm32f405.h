@@ -80,6 +80,14 @@
 #define USART_CR1_UE (1u << 13)
 #define USART1_IRQ 37u
 
+/* Independent watchdog, chapter 21.4 */
+#define IWDG_KR REGISTER(0x40003000u)
+#define IWDG_KR_FEED 0xAAAAu
+#define IWDG_KR_UNLOCK 0x5555u
+#define IWDG_KR_START 0xCCCCu
+#define IWDG_PR REGISTER(0x40003004u)
+#define IWDG_PR_DIV256 6u
+
 /* Random number generator, chapter 24.4 */
 #define RNG_CR REGISTER(0x50060800u)
 #define RNG_CR_RNGEN (1u << 2)

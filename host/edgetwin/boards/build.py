@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgetwin.boards.registry import Board, Memory, find_board, sources
 from edgetwin.core import Dictionary, node_buffers_size
+from edgetwin.deploy import BundleError, RecordingBundle
 from edgetwin.errors import UserError
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
@@ -100,6 +101,8 @@ def build(
         "recording": _read_bundle(recording),
     }
     linked = Dictionary(blobs["dictionary"]) if dictionary else None
+    if recording:
+        _check_recording(recording, blobs["recording"])
     compiler = _find_tool(chosen.compiler)
     stamp = recipe.digest(compiler, blobs)
     out_dir = out_dir.resolve()
@@ -216,7 +219,8 @@ def _build_in(
         (scratch / f"{name}.su").write_text("\n".join(usage) + "\n", encoding="utf-8")
         made += [f"{name}.bin", f"{name}.hex", f"{name}.su"]
     firmware = _measure(scratch / elf, recipe.target, out_dir, name)
-    (scratch / f"{name}.json").write_text(json.dumps({"stamp": stamp, **asdict(firmware)}, default=str), "ascii")
+    record = {"stamp": stamp, "sha256": {file: _sha256(scratch / file) for file in made}, **asdict(firmware)}
+    (scratch / f"{name}.json").write_text(json.dumps(record, default=str), "ascii")
     for file in [*made, f"{name}.json"]:
         (scratch / file).chmod(0o700 if file == elf else 0o600)  # the key is in them
         (scratch / file).replace(out_dir / file)
@@ -281,18 +285,36 @@ def _measure(elf: Path, target: Board, out_dir: Path, name: str) -> Firmware:
 
 
 def _load_stamp(out_dir: Path, name: str, stamp: str) -> Firmware | None:
-    """The firmware that lies in ``out_dir``, if it was made from the same inputs and is whole."""
+    """The firmware that lies in ``out_dir``, if it was made from the same inputs and is whole.
+
+    The files are moved there one by one: a build that was interrupted, or another one at the same time, may have left
+    files of one build under the stamp of another. So the stamp holds the digests of its files.
+    """
     try:
         record = json.loads((out_dir / f"{name}.json").read_text(encoding="ascii"))
         if record.pop("stamp") != stamp:
             return None
+        digests = record.pop("sha256")
         paths = {field: record[field] and Path(record[field]) for field in ("elf", "bin", "hex", "stack_usage")}
         firmware = Firmware(**{**record, **paths})
+        files = [path for path in paths.values() if path]
+        if any(path.parent != out_dir or digests[path.name] != _sha256(path) for path in files):
+            return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not all(path.parent == out_dir and path.is_file() for path in paths.values() if path):
-        return None
     return replace(firmware, cached=True)
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _check_recording(path: Path, bundle: bytes) -> None:
+    """A node passes over a linked recording that is not whole: say so before it is flashed."""
+    try:
+        RecordingBundle.from_bytes(bundle)
+    except BundleError as error:
+        raise BuildError(f"{path}: {error}") from error
 
 
 def _check_linked(dictionary: Dictionary, target: Board, firmware: Firmware) -> None:

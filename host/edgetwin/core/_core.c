@@ -125,7 +125,7 @@ static PyObject *core_open_dictionary(PyObject *module, PyObject *args)
         return NULL;
     PyTypeObject *type = (PyTypeObject *)PyObject_GetAttrString(module, "Dictionary");
     dictionary_object *self = type != NULL ? PyObject_New(dictionary_object, type) : NULL;
-    Py_XDECREF(type);
+    Py_XDECREF((PyObject *)type);
     if (self == NULL) {
         PyBuffer_Release(&bundle);
         return NULL;
