@@ -16,7 +16,6 @@ from edgetwin.deploy import RecordingBundle
 from edgetwin.errors import UserError
 
 KEY = bytes(range(32))
-ALLOCATORS = {"malloc", "_malloc_r", "calloc", "realloc", "free", "_free_r", "sbrk", "_sbrk", "_sbrk_r"}
 #: Bytes of flash that a node without linked-in bundles may take.
 FLASH_LIMIT = 24 * 1024
 
@@ -33,11 +32,6 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, build_or_skip(request.param, tmp_path_factory.mktemp(request.param), key=KEY)
 
 
-def symbols(elf: Path, tool: str) -> set[str]:
-    listing = subprocess.run([tool, str(elf)], capture_output=True, text=True, check=True).stdout
-    return {line.split()[-1] for line in listing.splitlines()}
-
-
 def test_there_are_the_boards_of_the_manual() -> None:
     assert set(boards()) >= {"microbit", "mps2-an386", "native", "netduinoplus2"}
 
@@ -45,13 +39,6 @@ def test_there_are_the_boards_of_the_manual() -> None:
 def test_an_unknown_board_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="microbit, mps2-an386, native, netduinoplus2"):
         find_board("microbat")
-
-
-def test_firmware_holds_no_allocator(built: tuple[str, Firmware]) -> None:
-    name, firmware = built
-    if find_board(name).is_native:
-        pytest.skip("the host's C library has one")
-    assert not symbols(firmware.elf, "arm-none-eabi-nm") & ALLOCATORS
 
 
 def test_firmware_has_no_initialised_variables(built: tuple[str, Firmware]) -> None:
