@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from edgetwin.cli.console import show_result
+from edgetwin.cli.options import AsJson, BoardName, FirmwareFolder, KeyFile, LinkedDictionary, LinkedRecording
 
 if TYPE_CHECKING:
     from edgetwin.boards import Board, Firmware
@@ -24,18 +23,12 @@ _LABELS = {
 
 
 def build(
-    board: Annotated[str, typer.Option("--board", "-b", help="netduinoplus2, mps2-an386, microbit or native.")],
-    dictionary: Annotated[
-        Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, used until one is uploaded.")
-    ] = None,
-    recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples that the board streams on its own clock.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="Pre-shared key file; default ~/.config/edgetwin/key, made if missing.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    board: BoardName,
+    dictionary: LinkedDictionary = None,
+    recording: LinkedRecording = None,
+    key: KeyFile = None,
+    out: FirmwareFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Build a board's firmware: the node program, its key, and the bundles linked into it.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edgetwin.cli.console import progress_bar, say, show_result
+from edgetwin.cli.options import AsJson
 
 _SERVER = "omi-1"
 _WINDOWS = 200
@@ -37,7 +38,7 @@ _LABELS = {
 def demo(
     board: Annotated[str, typer.Option(help="netduinoplus2, mps2-an386, microbit or native.")] = "netduinoplus2",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for bundle and report.")] = Path("demo"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Learn a dictionary from bundled server telemetry, stream held-out windows through a board, and prove the codes.
 

@@ -7,12 +7,12 @@ import json
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from edgetwin.cli.options import AsJson
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _find(need: _Need) -> _Finding:
     return _Finding(need.name, need.purpose, path is not None, _version(path) if path else "", need.how)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Show what is installed, what is missing and how to get it. Nothing that is missing is an error.
 
     Example: edgetwin doctor

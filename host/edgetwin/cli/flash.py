@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgetwin.cli.build import build_firmware
 from edgetwin.cli.console import print_json, say
+from edgetwin.cli.options import AsJson, BoardName, FirmwareFolder, KeyFile, LinkedDictionary, LinkedRecording
 
 
 def flash(
-    board: Annotated[str, typer.Option("--board", "-b", help="netduinoplus2 or microbit.")],
-    dictionary: Annotated[
-        Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
-    ] = None,
-    recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples to link in, as edgetwin build.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
+    board: BoardName,
+    dictionary: LinkedDictionary = None,
+    recording: LinkedRecording = None,
+    key: KeyFile = None,
+    out: FirmwareFolder = None,
     tool: Annotated[str | None, typer.Option(help="dfu-util, openocd or pyocd; default the one that is there.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and leave the board alone.")] = False,
 ) -> None:
     """Build a board's firmware if needed and write it to the connected board.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgetwin.cli.console import progress_bar, show_result
+from edgetwin.cli.options import AsJson
 
 _LABELS = {
     "signals": "training signals",
@@ -41,7 +42,7 @@ def learn(
     tolerance: Annotated[float, typer.Option(min=0, help="Stop at this residual norm of the scaled signal.")] = 0.0,
     iterations: Annotated[int, typer.Option(min=1, help="K-SVD iterations.")] = 20,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the initial dictionary.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Learn a dictionary from a file (K-SVD) and write it as a bundle that a board can hold.
 

@@ -10,24 +10,21 @@ import typer
 
 from edgetwin.cli.build import build_firmware
 from edgetwin.cli.console import say
+from edgetwin.cli.options import AsJson, BoardName, FirmwareFolder, KeyFile, LinkedDictionary, LinkedRecording
 
 
 def run(
-    board: Annotated[str, typer.Option("--board", "-b", help="netduinoplus2, mps2-an386, microbit or native.")],
+    board: BoardName,
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1; 0 takes a free one.")] = 0,
     pty: Annotated[bool, typer.Option("--pty", help="Link over a pseudo-terminal, as a serial port.")] = False,
     slots: Annotated[
         Path | None, typer.Option(help="Keep uploaded bundles in this file (native; made if missing).")
     ] = None,
-    dictionary: Annotated[
-        Path | None, typer.Option("--dictionary", "-d", help="Bundle (.etd) to link in, as edgetwin build.")
-    ] = None,
-    recording: Annotated[
-        Path | None, typer.Option("--recording", "-r", help="Samples to link in, as edgetwin build.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default build/BOARD.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the URL.")] = False,
+    dictionary: LinkedDictionary = None,
+    recording: LinkedRecording = None,
+    key: KeyFile = None,
+    out: FirmwareFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a node in an emulator, or as a process, until Ctrl-C; print the URL to connect to.
 

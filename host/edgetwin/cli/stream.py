@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edgetwin.cli.console import progress_bar, say, show_result
+from edgetwin.cli.options import AllowNan, AsJson, Dictionary, Insecure, KeyFile, Url
 
 _LABELS = {
     "board": "board",
@@ -23,8 +24,8 @@ _LABELS = {
 
 
 def stream(
-    url: Annotated[str, typer.Argument(help="socket://HOST:PORT, /dev/ttyACM0, COM3, ... (pyserial's URLs).")],
-    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")],
+    url: Url,
+    dictionary: Dictionary,
     file: Annotated[
         Path | None, typer.Argument(help="Samples that the host plays to the board. None: the board's own source.")
     ] = None,
@@ -33,10 +34,10 @@ def stream(
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Windows to take from the board's own source.")] = 100,
     period: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Milliseconds between them; 0: no wait.")] = 0,
-    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
-    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    key: KeyFile = None,
+    allow_nan: AllowNan = False,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stream codes from a board and reconstruct the signals.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgetwin.cli.console import progress_bar, show_result
+from edgetwin.cli.options import AllowNan, AsJson, Dictionary, Insecure, KeyFile, Url
 
 _LABELS = {
     "board": "board",
@@ -20,16 +21,16 @@ _LABELS = {
 
 
 def validate(
-    url: Annotated[str, typer.Argument(help="socket://HOST:PORT, /dev/ttyACM0, COM3, ... (pyserial's URLs).")],
+    url: Url,
     file: Annotated[Path, typer.Argument(help="Samples that the host plays to the board.")],
-    dictionary: Annotated[Path, typer.Option("--dictionary", "-d", help="Bundle, from edgetwin learn.")],
-    key: Annotated[Path | None, typer.Option(help="Pre-shared key file; default as edgetwin build.")] = None,
-    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Send windows with NaN too.")] = False,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Talk to a remote node that has no key.")] = False,
+    dictionary: Dictionary,
+    key: KeyFile = None,
+    allow_nan: AllowNan = False,
+    insecure: Insecure = False,
     full: Annotated[
         bool, typer.Option("--full", help="Compare coefficients as float32, not as coded; uploads such a dictionary.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a board's codes with the host's, bit by bit. Exit code 1 on a single differing bit or missing window.
 
