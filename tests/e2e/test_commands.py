@@ -170,6 +170,13 @@ def test_a_board_streams_its_own_recording(folder):
     np.testing.assert_array_equal(own, np.concatenate([replayed, replayed, replayed])[:250])
 
 
+def test_a_recording_with_other_channels_is_refused_window_by_window(folder):
+    np.save(folder / "seven.npy", np.ones((400, 7), np.float32))
+    with running_node(folder, "--recording", "seven.npy", "--out", "seven") as url:
+        result = edgetwin("stream", url, "--dictionary", "D.etd", "--windows", "5", "--json", cwd=folder)
+    assert (result["refused"], result["missing"], result["triplet_bytes"]) == (5, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
