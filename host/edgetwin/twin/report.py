@@ -92,7 +92,7 @@ def _svg(figure: Any) -> str:
 
 
 def _relative_errors(series: NDArray[np.float32], twin: NDArray[np.float32]) -> NDArray[np.float64]:
-    """RMS error of each channel over its standard deviation; infinity for a constant channel that is not reproduced."""
+    """RMS error of each channel over its standard deviation; infinity for a constant channel, if it has an error."""
     whole = np.isfinite(series).all(axis=1) & np.isfinite(twin).all(axis=1)
     error = np.sqrt(((series - twin)[whole].astype(np.float64) ** 2).mean(axis=0))
     spread = series[whole].std(axis=0, dtype=np.float64)
@@ -102,17 +102,19 @@ def _relative_errors(series: NDArray[np.float32], twin: NDArray[np.float32]) -> 
 
 
 def _signals_svg(raw: NDArray[np.float32], reconstructed: NDArray[np.float32], names: Sequence[str]) -> str:
-    """Time series of some channels, from the best reconstructed to the worst."""
+    """Time series of some channels, from the best reconstructed to the worst; constant ones only if all are."""
     channels = len(names)
     series, twin = raw.reshape(-1, channels), reconstructed.reshape(-1, channels)
     errors = _relative_errors(series, twin)
-    count = min(_MOST_CHANNELS, channels)
-    shown = np.argsort(errors, kind="stable")[np.linspace(0, channels - 1, count).round().astype(int)]
+    varying = np.count_nonzero(np.isfinite(errors)) or channels
+    count = min(_MOST_CHANNELS, varying)
+    shown = np.argsort(errors, kind="stable")[np.linspace(0, varying - 1, count).round().astype(int)]
     figure, axes = _new_figure(count, 1.5 * count + 0.6)
     for axis, channel in zip(axes, shown, strict=True):
         axis.plot(series[:_MOST_ROWS, channel], color="#8c959f", linewidth=1.6, label="raw")
         axis.plot(twin[:_MOST_ROWS, channel], color="#0969da", linewidth=0.9, label="reconstructed by the twin")
-        axis.set_ylabel(f"{names[channel]}\nNRMSE {errors[channel]:.2f}", fontsize=8)
+        error = f"NRMSE {errors[channel]:.2f}" if np.isfinite(errors[channel]) else "constant"
+        axis.set_ylabel(f"{names[channel]}\n{error}", fontsize=8)
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False)
