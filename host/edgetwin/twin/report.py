@@ -106,7 +106,7 @@ def _signals_svg(raw: NDArray[np.float32], reconstructed: NDArray[np.float32], n
     channels = len(names)
     series, twin = raw.reshape(-1, channels), reconstructed.reshape(-1, channels)
     errors = _relative_errors(series, twin)
-    varying = np.count_nonzero(np.isfinite(errors)) or channels
+    varying = int(np.isfinite(errors).sum()) or channels
     count = min(_MOST_CHANNELS, varying)
     shown = np.argsort(errors, kind="stable")[np.linspace(0, varying - 1, count).round().astype(int)]
     figure, axes = _new_figure(count, 1.5 * count + 0.6)
