@@ -4,23 +4,12 @@
 #include "edgetwin/frame.h"
 #include "edgetwin/sha256.h"
 #include "runner.h"
-
-typedef struct sink {
-    uint8_t *bytes;
-    size_t size;
-} sink;
-
-static void append(void *context, const uint8_t *bytes, size_t size)
-{
-    sink *out = context;
-    memcpy(out->bytes + out->size, bytes, size);
-    out->size += size;
-}
+#include "sink.h"
 
 static size_t encode(const uint8_t *in, size_t size, uint8_t *out)
 {
     sink to = {out, 0};
-    et_cobs_write(in, size, append, &to);
+    et_cobs_write(in, size, sink_append, &to);
     return to.size;
 }
 

@@ -8,20 +8,9 @@
 #include "edgetwin/sha256.h"
 #include "problem.h"
 #include "runner.h"
+#include "sink.h"
 
 #define COUNT(vectors) (sizeof(vectors) / sizeof *(vectors))
-
-typedef struct sink {
-    uint8_t *bytes;
-    size_t size;
-} sink;
-
-static void append(void *context, const uint8_t *bytes, size_t size)
-{
-    sink *out = context;
-    memcpy(out->bytes + out->size, bytes, size);
-    out->size += size;
-}
 
 static uint8_t *take_copy(vector_bytes of)
 {
@@ -40,7 +29,7 @@ static void cobs_vectors_hold(void)
         if (out.bytes == NULL)
             return;
         test_note("vector", i);
-        et_cobs_write(decoded.bytes, decoded.size, append, &out);
+        et_cobs_write(decoded.bytes, decoded.size, sink_append, &out);
         CHECK_EQUAL(out.size, encoded.size);
         CHECK_BYTES(out.bytes, encoded.bytes, encoded.size);
         CHECK_EQUAL(et_cobs_decode(encoded.bytes, encoded.size, out.bytes, decoded.size, &size), ET_OK);
@@ -91,8 +80,8 @@ static void frame_vectors_hold(void)
             return;
         test_note("vector", i);
         CHECK_EQUAL(et_frame_build(&frame, &key, raw, capacity, &size), ET_OK);
-        et_cobs_write(raw, size, append, &out);
-        append(&out, (const uint8_t *)"", 1);
+        et_cobs_write(raw, size, sink_append, &out);
+        sink_append(&out, (const uint8_t *)"", 1);
         CHECK_EQUAL(out.size, wire.size);
         CHECK_BYTES(out.bytes, wire.bytes, wire.size);
 

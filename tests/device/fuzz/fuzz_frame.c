@@ -5,20 +5,9 @@
 #include "edgetwin/cbor.h"
 #include "edgetwin/code.h"
 #include "edgetwin/frame.h"
+#include "../sink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-typedef struct sink {
-    uint8_t *bytes;
-    size_t size;
-} sink;
-
-static void append(void *context, const uint8_t *bytes, size_t size)
-{
-    sink *out = context;
-    memcpy(out->bytes + out->size, bytes, size);
-    out->size += size;
-}
 
 static void require(int condition)
 {
@@ -58,7 +47,7 @@ static void try_cobs(const uint8_t *data, size_t size)
     sink out = {malloc(size + size / 254 + 1), 0};
     uint8_t *back = malloc(size + 1);
     size_t back_size = 0;
-    et_cobs_write(data, size, append, &out);
+    et_cobs_write(data, size, sink_append, &out);
     require(out.size <= size + size / 254 + 1);
     require(et_cobs_decode(out.bytes, out.size, back, size, &back_size) == ET_OK);
     require(back_size == size && memcmp(back, data, size) == 0);
