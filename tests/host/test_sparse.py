@@ -1,0 +1,149 @@
+"""Sparse coding for learning: textbook OMP in every method, type and instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from sklearn.linear_model import orthogonal_mp, orthogonal_mp_gram
+
+from edgetwin import core
+from edgetwin.dictionary import _engine, sparse_encode
+from edgetwin.dictionary.sparse import METHODS
+
+
+def problem(m: int, n: int, count: int, dtype: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    atoms = rng.standard_normal((n, m))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    return rng.standard_normal((count, m)).astype(dtype), atoms.astype(dtype)
+
+
+@pytest.fixture(params=_engine.instruction_sets())
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    _engine.use(request.param)
+    yield request.param
+    _engine.use(_engine.instruction_sets()[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("m", "n", "s"), [(20, 50, 3), (64, 128, 8), (33, 65, 17), (16, 300, 9), (7, 5, 4)])
+def test_codes_are_scikit_learns(m: int, n: int, s: int, method: str, dtype: str, instruction_set: str) -> None:
+    signals, atoms = problem(m, n, 400, dtype)
+    codes = sparse_encode(signals, atoms, s, method=method)
+    expected = orthogonal_mp_gram(
+        atoms.astype(float) @ atoms.T.astype(float), atoms.astype(float) @ signals.T, n_nonzero_coefs=s
+    ).T
+    dense = codes.to_csr().toarray()
+    assert codes.coefficients.dtype == ("float32" if method == "qr" else dtype)
+    # A near tie may fall the other way in float32.
+    same = ((dense != 0) == (expected != 0)).all(axis=1)
+    assert same.mean() >= (1.0 if codes.coefficients.dtype == "float64" else 0.98)
+    np.testing.assert_allclose(
+        dense[same], expected[same], atol=1e-9 if codes.coefficients.dtype == "float64" else 1e-3
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_tolerance_ends_a_code(method: str, instruction_set: str) -> None:
+    signals, atoms = problem(32, 64, 200, "float64")
+    codes = sparse_encode(signals, atoms, 32, tolerance=2.5, method=method)
+    expected = orthogonal_mp(atoms.T, signals.T, tol=2.5**2).T
+    np.testing.assert_array_equal(codes.counts, (expected != 0).sum(axis=1))
+    left = np.linalg.norm(signals - codes.synthesise(atoms), axis=1)
+    assert (left <= 2.5 * (1 + 1e-5)).all()
+    assert (codes.counts > 0).all()
+
+
+def test_a_tolerance_near_the_resolution_is_measured_not_guessed(instruction_set: str) -> None:
+    # In float32 the recursion of batch OMP for the residual has no digits left at 1e-4 of the signal.
+    signals, atoms = problem(24, 48, 300, "float32", seed=4)
+    codes = sparse_encode(signals, atoms, 24, tolerance=1e-4)
+    left = np.linalg.norm(signals - codes.synthesise(atoms), axis=1)
+    assert (left[codes.counts < 24] <= 1.1e-4).all()
+    fewer = sparse_encode(signals, atoms, 24, tolerance=1e-2)
+    assert (np.linalg.norm(signals - fewer.synthesise(atoms), axis=1)[fewer.counts < 24] <= 1.01e-2).all()
+    assert (fewer.counts < codes.counts).mean() > 0.2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_board_chooses_the_same_atoms(method: str) -> None:
+    signals, atoms = problem(64, 128, 500, "float32", seed=1)
+    codes, on_board = sparse_encode(signals, atoms, 6, method=method), core.omp(signals, atoms, 6)
+    assert (codes.support == on_board.support).all(axis=1).mean() >= 0.99
+    same = (codes.support == on_board.support).all(axis=1)
+    np.testing.assert_allclose(codes.coefficients[same], on_board.coefficients[same], atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zero_signals_have_no_atom_and_an_atom_has_itself(method: str, dtype: str, instruction_set: str) -> None:
+    _, atoms = problem(12, 30, 1, dtype)
+    signals = np.concatenate([np.zeros((40, 12), dtype), 3 * atoms])
+    codes = sparse_encode(signals, atoms, 5, method=method)
+    assert not codes.counts[:40].any()
+    np.testing.assert_array_equal(codes.counts[40:], 1)
+    np.testing.assert_array_equal(codes.support[40:, 0], np.arange(30))
+    np.testing.assert_allclose(codes.coefficients[40:, 0], 3, rtol=1e-6)
+    assert not codes.coefficients[:, 1:].any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_repeated_atoms_the_first_is_taken_once(method: str) -> None:
+    signals, atoms = problem(8, 10, 300, "float64")
+    codes = sparse_encode(signals, np.concatenate([atoms, atoms]), 8, method=method)
+    used = np.arange(8) < codes.counts[:, None]
+    assert (codes.support[used] < 10).all()
+    assert np.isfinite(codes.coefficients).all()
+
+
+def test_codes_do_not_depend_on_threads_or_company() -> None:
+    signals, atoms = problem(48, 200, 6000, "float32")
+    one = sparse_encode(signals, atoms, 6)
+    two = sparse_encode(signals, atoms, 6, n_jobs=2)
+    np.testing.assert_array_equal(one.support, two.support)
+    np.testing.assert_array_equal(one.coefficients, two.coefficients)
+
+
+def test_few_signals_are_coded_without_a_gram_matrix() -> None:
+    signals, atoms = problem(64, 2000, 3, "float64")
+    few = sparse_encode(signals, atoms, 5)
+    many = sparse_encode(np.tile(signals, (200, 1)), atoms, 5)
+    np.testing.assert_array_equal(few.support, many.support[:3])
+    np.testing.assert_allclose(few.coefficients, many.coefficients[:3], rtol=1e-10)
+
+
+def test_no_signals_have_no_codes() -> None:
+    codes = sparse_encode(np.zeros((0, 4)), np.eye(4), 2)
+    assert len(codes) == 0
+    assert codes.to_csr().shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("signals", "dictionary", "options", "message"),
+    [
+        (np.ones((2, 3)), np.eye(4), {}, "same number of columns"),
+        (np.ones(3), np.eye(3), {}, "two dimensions"),
+        (np.ones((2, 3)) * 1j, np.eye(3), {}, "real"),
+        (np.full((2, 3), np.nan), np.eye(3), {}, "NaN"),
+        (np.ones((2, 3)), np.full((3, 3), np.inf), {}, "infinity"),
+        (np.ones((2, 3)), np.eye(3), {"n_nonzero_coefs": 0}, "n_nonzero_coefs"),
+        (np.ones((2, 3)), np.eye(3), {"tolerance": -1.0}, "tolerance"),
+        (np.ones((2, 3)), np.eye(3), {"method": "lars"}, "batch"),
+    ],
+)
+def test_bad_input_is_named(signals: np.ndarray, dictionary: np.ndarray, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sparse_encode(signals, dictionary, **{"n_nonzero_coefs": 2, **options})
+
+
+def test_the_engine_refuses_buffers_that_are_too_small() -> None:
+    codes = sparse_encode(np.eye(4, dtype="f4"), np.eye(4, dtype="f4"), 1)
+    arrays = (codes.support, codes.coefficients, codes.counts)
+    with pytest.raises(ValueError, match="signals"):
+        _engine.residuals(4, 8, 4, 1, np.eye(4, dtype="f4"), np.zeros((4, 8), "f4"), *arrays, np.eye(4), np.zeros(4))
+    codes.support[0] = 9
+    with pytest.raises(ValueError, match="does not have"):
+        _engine.residuals(4, 4, 4, 1, np.eye(4, dtype="f4"), np.eye(4, dtype="f4"), *arrays, np.eye(4), np.zeros(4))
