@@ -67,6 +67,24 @@ extension="$common $warnings -O2 -DPy_LIMITED_API=0x030B0000 -Idevice/src -c hos
 gcc $extension -Wno-pedantic -isystem "$python_include" -o "$scratch/out.o"
 clang $extension -isystem "$python_include" -o "$scratch/out.o"
 
+say "the learning engine"
+engine=host/edgetwin/dictionary
+engine_common="-std=gnu99 -Wall -Wextra -Wconversion -Wshadow -Werror -O2"
+cppcheck --quiet --std=c99 --error-exitcode=1 --enable=warning,performance,portability \
+    --suppress=missingIncludeSystem -DENGINE_ISA=base $engine/engine
+for compiler in gcc clang; do
+    $compiler $engine_common -DPy_LIMITED_API=0x030B0000 -DENGINE_X86 -isystem "$python_include" \
+        -c $engine/_engine.c -o "$scratch/out.o"
+    for type in -UENGINE_DOUBLE -DENGINE_DOUBLE; do
+        for isa in base "avx2 -mavx2 -mfma" "avx512 -mavx512f -mavx512dq"; do
+            [ "$isa" = base ] || [ "$(uname -m)" = x86_64 ] || continue
+            for file in $engine/engine/*.c; do
+                $compiler $engine_common $type -DENGINE_ISA=$isa -c "$file" -o "$scratch/out.o"
+            done
+        done
+    done
+done
+
 say "firmware"
 # A line a source of each board: its compiler, clang's target, the source, and the flags.
 "$python" - >"$scratch/firmware" <<'EOF'

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import typer
 
+from edgetwin.cli.bench import bench
 from edgetwin.cli.build import build
 from edgetwin.cli.console import error_console
 from edgetwin.cli.demo import demo
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for verb in (learn, build, flash, run, stream, validate, demo, doctor):
     app.command()(verb)
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""From a file's samples to a dictionary bundle: windows, scaling, K-SVD, quantisation."""
+"""From a file's samples to a dictionary bundle: windows, scaling, learning, quantisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,28 @@ from numpy.typing import NDArray
 
 from edgetwin.data import Samples
 from edgetwin.deploy.bundle import MAX_ATOMS, MAX_SAMPLES, DictionaryBundle
+from edgetwin.deploy.training import TrainingSet, cut_windows
 from edgetwin.dictionary import DictionaryLearner
+from edgetwin.dictionary.checkpoint import Checkpoint, fingerprint
+from edgetwin.dictionary.compression import atoms_for
+from edgetwin.dictionary.iteration import Iteration
+from edgetwin.dictionary.target import SearchResult, search
 from edgetwin.errors import UserError
-from edgetwin.signals import ChannelScaling, to_windows
+from edgetwin.signals import ChannelScaling
 
-#: Samples a signal that the default window aims at: shorter signals pay for a frame's header too often, longer ones
-#: need more atoms than a small board holds (measured on server telemetry, docs/defaults.md).
-_DEFAULT_SAMPLES = 64
 #: 256 atoms fill an 8-bit index and, as int8, about 20 KB of flash.
 _DEFAULT_ATOMS = 256
 _DEFAULT_NONZERO = 12
+#: Iterations of a search's trials: the first ones bring most of what many would.
+_TRIAL_ITERATIONS = 5
+
+#: Signals that a search looks at, at most: of those on disk, and before its own limits.
+_SEARCHED = 32768
+#: Signals on disk whose bytes go into a checkpoint's fingerprint, besides mean and deviation of all.
+_FINGERPRINTED = 4096
+
+OUT_OF_CORE = ("mod", "online")
+ALGORITHMS = ("ksvd", "aksvd", *OUT_OF_CORE)
 
 
 @dataclass(frozen=True)
@@ -31,50 +44,53 @@ class LearningPlan:
         has series of equal length, else the fewest rows that give 64 samples
     n_components : atoms n. None: 256, or as many as there are signals
     n_nonzero_coefs : most atoms a code may use, s. None: 12, or min(m, n)
+    compression : 1 − (m n + s N) / (m N), as the paper counts it; chooses n
+    target_nrmse : of held-out signals; chooses n and s, or the one that is not given
+    algorithm : "ksvd", "aksvd", "mod" or "online"; None: "ksvd", or "online" for signals that are not in memory
     atom_type : "float32", "int16" or "int8", how the board stores the atoms
     coefficient_bits : 4 to 16, or 32, of the packed code
     tolerance : residual norm of the scaled signal at which the board stops
     rows_are_signals : every row is a signal of one channel
+    n_jobs : threads; None: 1, -1: one a core. The dictionary does not depend on it
     """
 
     window: int | None = None
     n_components: int | None = None
     n_nonzero_coefs: int | None = None
+    compression: float | None = None
+    target_nrmse: float | None = None
+    algorithm: str | None = None
     atom_type: str = "int8"
     coefficient_bits: int = 8
     tolerance: float = 0.0
     max_iter: int = 20
     random_state: int = 0
     rows_are_signals: bool = False
+    n_jobs: int | None = None
 
 
 @dataclass(frozen=True)
 class Learned:
-    """A bundle, and the raw signals (N, m) that it was learned from."""
+    """A bundle and how it came about.
+
+    training : the raw signals that it was learned from
+    algorithm : that learned
+    iteration : the one that gave the atoms
+    complete : whether learning came to its end; False after Ctrl-C
+    search : what was tried for `target_nrmse`
+    """
 
     bundle: DictionaryBundle
-    signals: NDArray[np.float32]
+    training: TrainingSet
+    algorithm: str
+    iteration: Iteration
+    complete: bool = True
+    search: SearchResult | None = None
 
-
-def _training_signals(samples: Samples, plan: LearningPlan) -> tuple[NDArray[np.float32], int]:
-    """Raw signals (N, m) and their number of channels."""
-    if plan.rows_are_signals:
-        return samples.values, 1
-    channels = samples.values.shape[1]
-    window = plan.window or samples.series_rows or -(-_DEFAULT_SAMPLES // channels)
-    return _windows(samples, window), channels
-
-
-def _windows(samples: Samples, window: int) -> NDArray[np.float32]:
-    if samples.series_rows is not None and samples.series_rows % window:
-        raise UserError(
-            f"a window of {window} rows does not divide the file's series of {samples.series_rows}: "
-            "windows would straddle two series"
-        )
-    signals = to_windows(samples.values, window)
-    if len(signals) == 0:
-        raise UserError(f"{len(samples.values)} rows are less than one window of {window}: lower --window")
-    return signals
+    @property
+    def signals(self) -> Any:
+        """Raw signals (N, m), see :class:`~edgetwin.deploy.training.TrainingSet`."""
+        return self.training.signals
 
 
 def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float32]:
@@ -89,47 +105,181 @@ def signals_for(samples: Samples, bundle: DictionaryBundle) -> NDArray[np.float3
     learned = list(bundle.metadata.get("names", []))
     if list(samples.names) != learned and sorted(samples.names) == sorted(learned):
         raise UserError(f"the file's columns are in another order than the dictionary's: {', '.join(learned)}")
-    return _windows(samples, bundle.m // bundle.channels)
+    return cut_windows(samples, bundle.m // bundle.channels)
 
 
-def learn_bundle(samples: Samples, plan: LearningPlan, progress: Callable[[float], Any] | None = None) -> Learned:
+def learn_bundle(
+    samples: Samples | TrainingSet,
+    plan: LearningPlan,
+    progress: Callable[[Iteration], Any] | None = None,
+    *,
+    searching: Callable[[int, int], Any] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Learned:
     """Learns a dictionary from samples and makes it a bundle.
 
-    progress : called after each iteration with the error ‖Y−DX‖_F/√(mN)
+    progress : called after each iteration, and with the one that learning goes on from
+    searching : called as searching(done, total) after each number of atoms that a search has tried
+    checkpoint : file that keeps the state of learning. With it, Ctrl-C (KeyboardInterrupt) ends learning early, with
+        the best dictionary so far; without it, or before the first iteration is done, Ctrl-C passes through
+    resume : go on from the checkpoint if there is one, bit for bit as if learning had never stopped
 
-    Raises UserError if there are too few samples for the plan.
+    Raises UserError if there are too few samples for the plan, or for a checkpoint of other data or another plan.
     """
-    signals, channels = _training_signals(samples, plan)
-    m = signals.shape[1]
-    if m > MAX_SAMPLES:
+    training = samples if isinstance(samples, TrainingSet) else _training_set(samples, plan)
+    if training.m > MAX_SAMPLES:
         raise UserError(
-            f"{m} samples a signal are more than {MAX_SAMPLES}, the most that a board takes: lower --window"
+            f"{training.m} samples a signal are more than {MAX_SAMPLES}, the most that a board takes: lower --window"
         )
-    n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, len(signals))
-    if n > MAX_ATOMS:
-        raise UserError(f"{n} atoms are more than {MAX_ATOMS}, the most that a bundle holds: lower --atoms")
-    if n > len(signals):
-        raise UserError(f"{n} atoms need {n} signals or more, the file gives {len(signals)}: lower --atoms or --window")
-    s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m, n)
-    if s > min(m, n):
-        raise UserError(f"{s} atoms a code are more than min(m, n) = {min(m, n)}: lower --nonzero")
-    scaling = ChannelScaling.fit(signals.reshape(-1, channels))
+    algorithm = _algorithm(training, plan)
+    scaling = training.scaling()
+    found = None
+    if plan.target_nrmse is None:
+        n, s = _dimensions(training, plan)
+    else:
+        found = _search(scaling.transform(training.spread(_SEARCHED)), training.channels, plan, searching)
+        n, s = found.chosen.n, found.chosen.s
     learner = DictionaryLearner(
-        n_components=n,
-        n_nonzero_coefs=s,
-        max_iter=plan.max_iter,
-        random_state=plan.random_state,
-        callback=progress,
+        n, s, algorithm=algorithm, max_iter=plan.max_iter, random_state=plan.random_state, n_jobs=plan.n_jobs
     )
-    learner.fit(scaling.transform(signals))
-    names = list(samples.names) if channels == samples.values.shape[1] else []
+    kept = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(training, scaling, learner))
+    start = kept.load() if kept is not None and resume else None
+    run = _Run(learner, start, kept, progress)
+    iteration, complete = run.to_the_end(training.scaled(scaling))
     bundle = DictionaryBundle.from_components(
-        learner.components_,
+        iteration.atoms,
         s=s,
         atom_type=plan.atom_type,
         scaling=scaling,
         tolerance=plan.tolerance,
         coefficient_bits=plan.coefficient_bits,
-        metadata={"names": names, "signals": len(signals), "iterations": learner.n_iter_},
+        metadata={"names": list(training.names), "signals": len(training), "iterations": iteration.number},
     )
-    return Learned(bundle, signals)
+    return Learned(bundle, training, algorithm, iteration, complete, found)
+
+
+def _training_set(samples: Samples, plan: LearningPlan) -> TrainingSet:
+    return TrainingSet.of(samples, plan.window, plan.rows_are_signals)
+
+
+def _algorithm(training: TrainingSet, plan: LearningPlan) -> str:
+    """The algorithm. Raises UserError for one that these signals cannot have, and for options that contradict."""
+    algorithm = plan.algorithm or ("ksvd" if training.in_memory else "online")
+    if algorithm not in ALGORITHMS:
+        raise UserError(f"no algorithm {algorithm!r}: give {', '.join(ALGORITHMS)}")
+    if not training.in_memory and algorithm not in OUT_OF_CORE:
+        raise UserError(f"--algorithm {algorithm} needs the signals in memory: give {' or '.join(OUT_OF_CORE)}")
+    if plan.compression is not None:
+        if plan.n_components is not None or plan.target_nrmse is not None:
+            raise UserError("--compression chooses the atoms: give it without --atoms and without --target-nrmse")
+        if not 0 < plan.compression < 1:
+            raise UserError(f"--compression {plan.compression:g} must lie between 0 and 1, e.g. 0.8")
+    if plan.target_nrmse is not None and not 0 < plan.target_nrmse < 1:
+        raise UserError(f"--target-nrmse {plan.target_nrmse:g} must lie between 0 and 1, e.g. 0.1")
+    return algorithm
+
+
+def _dimensions(training: TrainingSet, plan: LearningPlan) -> tuple[int, int]:
+    """n and s. Raises UserError for those that these signals or no board can have."""
+    count, m = len(training), training.m
+    s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m)
+    if plan.compression is not None:
+        try:
+            n = atoms_for(plan.compression, m, count, s)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    else:
+        n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, count)
+    if n > MAX_ATOMS:
+        raise UserError(f"{n} atoms are more than {MAX_ATOMS}, the most that a bundle holds: lower --atoms")
+    if n > count:
+        raise UserError(f"{n} atoms need {n} signals or more, the file gives {count}: lower --atoms or --window")
+    if plan.n_nonzero_coefs is None:
+        s = min(s, n)
+    if s > min(m, n):
+        raise UserError(f"{s} atoms a code are more than min(m, n) = {min(m, n)}: lower --nonzero")
+    return n, s
+
+
+def _search(
+    signals: NDArray[np.float32], channels: int, plan: LearningPlan, progress: Callable[[int, int], Any] | None
+) -> SearchResult:
+    """The cheapest n and s for the target; one that the plan gives stays."""
+
+    def learn(some: NDArray[np.floating], n: int, s: int) -> NDArray[np.floating]:
+        trial = DictionaryLearner(
+            n, s, algorithm="aksvd", max_iter=_TRIAL_ITERATIONS, random_state=plan.random_state, n_jobs=plan.n_jobs
+        )
+        return trial.fit(some).components_
+
+    assert plan.target_nrmse is not None
+    try:
+        return search(
+            signals,
+            plan.target_nrmse,
+            learn,
+            n_candidates=None if plan.n_components is None else [plan.n_components],
+            s_candidates=None if plan.n_nonzero_coefs is None else [plan.n_nonzero_coefs],
+            channels=channels,
+            coefficient_bits=plan.coefficient_bits,
+            random_state=plan.random_state,
+            n_jobs=plan.n_jobs,
+            progress=progress,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _fingerprint(training: TrainingSet, scaling: ChannelScaling, learner: DictionaryLearner) -> str:
+    """Of all that decides what is learned but the number of iterations, so that a resumed run may have more."""
+    sample = training.spread(len(training) if training.in_memory else _FINGERPRINTED)
+    settings = {
+        name: getattr(learner, name) for name in ("n_components", "n_nonzero_coefs", "algorithm", "random_state")
+    }
+    moments = {"offsets": scaling.offsets.tobytes(), "gains": scaling.gains.tobytes()}
+    return fingerprint(sample, settings | moments | {"signals": len(training)})
+
+
+class _Run:
+    """One learning run: its iterations, kept in a checkpoint where there is one."""
+
+    def __init__(
+        self,
+        learner: DictionaryLearner,
+        start: Iteration | None,
+        checkpoint: Checkpoint | None,
+        progress: Callable[[Iteration], Any] | None,
+    ) -> None:
+        self._learner = learner.set_params(callback=self._take)
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._start = self._latest = self._best = start
+        if start is not None and progress is not None:
+            progress(start)
+
+    def to_the_end(self, signals: Any) -> tuple[Iteration, bool]:
+        """The last iteration and True; after Ctrl-C the one of the lowest error so far and False."""
+        try:
+            if self._start is None or self._start.number < self._learner.max_iter:
+                self._learner.fit(signals, resume_from=self._start)
+        except KeyboardInterrupt:
+            if self._checkpoint is None or self._best is None:
+                raise
+            self._checkpoint.write()
+            return self._best, False
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if self._checkpoint is not None:
+            self._checkpoint.write()
+        assert self._latest is not None
+        return self._latest, True
+
+    def _take(self, iteration: Iteration) -> None:
+        self._latest = iteration
+        if self._best is None or iteration.errors[-1] <= self._best.errors[-1]:
+            self._best = iteration
+        if self._checkpoint is not None:
+            self._checkpoint.offer(iteration)
+        if self._progress is not None:
+            self._progress(iteration)

@@ -128,8 +128,8 @@ static PyObject *engine_batch_omp(PyObject *self, PyObject *args)
     void *allocated = NULL;
     (void)self;
     memset(&held, 0, sizeof held);
-    if (!PyArg_ParseTuple(args, "Innnndy*y*y*y*w*w*w*", &real_size, &m, &n, &ld, &s, &tolerance, &held.of[0], &held.of[1],
-                          &held.of[2], &held.of[3], &held.of[4], &held.of[5], &held.of[6]))
+    if (!PyArg_ParseTuple(args, "Innnndy*y*y*y*w*w*w*", &real_size, &m, &n, &ld, &s, &tolerance, &held.of[0],
+                          &held.of[1], &held.of[2], &held.of[3], &held.of[4], &held.of[5], &held.of[6]))
         return NULL;
     const size_t real = real_size;
     engine_codes codes;
@@ -148,10 +148,8 @@ static PyObject *engine_batch_omp(PyObject *self, PyObject *args)
     void *scratch = new_scratch(kernels->batch_omp_scratch((size_t)m, (size_t)ld, (size_t)s), &allocated);
     if (scratch == NULL)
         goto done;
-    Py_BEGIN_ALLOW_THREADS
-    kernels->batch_omp(&problem, held.of[2].buf, held.of[3].buf, (size_t)ld, &codes, scratch);
-    Py_END_ALLOW_THREADS
-    answer = Py_NewRef(Py_None);
+    Py_BEGIN_ALLOW_THREADS kernels->batch_omp(&problem, held.of[2].buf, held.of[3].buf, (size_t)ld, &codes, scratch);
+    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(allocated);
     release(&held);
@@ -170,8 +168,8 @@ static PyObject *engine_baseline_omp(PyObject *self, PyObject *args)
     void *allocated = NULL;
     (void)self;
     memset(&held, 0, sizeof held);
-    if (!PyArg_ParseTuple(args, "sInnndy*y*w*w*w*", &method, &real_size, &m, &n, &s, &tolerance, &held.of[0], &held.of[1],
-                          &held.of[2], &held.of[3], &held.of[4]))
+    if (!PyArg_ParseTuple(args, "sInnndy*y*w*w*w*", &method, &real_size, &m, &n, &s, &tolerance, &held.of[0],
+                          &held.of[1], &held.of[2], &held.of[3], &held.of[4]))
         return NULL;
     engine_codes codes;
     const engine_problem problem = {(size_t)m, (size_t)n, held.of[0].buf, held.of[1].buf, tolerance};
@@ -186,10 +184,8 @@ static PyObject *engine_baseline_omp(PyObject *self, PyObject *args)
     void *scratch = new_scratch(size, &allocated);
     if (scratch == NULL)
         goto done;
-    Py_BEGIN_ALLOW_THREADS
-    (naive ? kernels->naive_omp : kernels->cholesky_omp)(&problem, &codes, scratch);
-    Py_END_ALLOW_THREADS
-    answer = Py_NewRef(Py_None);
+    Py_BEGIN_ALLOW_THREADS(naive ? kernels->naive_omp : kernels->cholesky_omp)(&problem, &codes, scratch);
+    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(allocated);
     release(&held);
@@ -232,15 +228,11 @@ static PyObject *engine_residuals(PyObject *self, PyObject *args)
         !holds(&held.of[6], codes.rows * sizeof(double), "squared_norms"))
         goto done;
     int fit;
-    Py_BEGIN_ALLOW_THREADS
-    fit = codes_fit(&codes, (size_t)n);
+    Py_BEGIN_ALLOW_THREADS fit = codes_fit(&codes, (size_t)n);
     if (fit)
         kernels_of(real_size)->residuals(&problem, &codes, held.of[5].buf, held.of[6].buf);
-    Py_END_ALLOW_THREADS
-    if (fit)
-        answer = Py_NewRef(Py_None);
-    else
-        PyErr_SetString(PyExc_ValueError, "a code names an atom that the dictionary does not have");
+    Py_END_ALLOW_THREADS if (fit) answer = Py_NewRef(Py_None);
+    else PyErr_SetString(PyExc_ValueError, "a code names an atom that the dictionary does not have");
 done:
     release(&held);
     return answer;
@@ -278,10 +270,9 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
         PyErr_NoMemory();
         goto done;
     }
-    Py_BEGIN_ALLOW_THREADS
-    for (size_t row = 0; row < codes.rows; ++row)
-        for (int32_t i = 0; i < codes.counts[row]; ++i)
-            ++starts[codes.support[row * codes.s + (size_t)i] + 2];
+    Py_BEGIN_ALLOW_THREADS for (size_t row = 0; row < codes.rows;
+                                ++row) for (int32_t i = 0; i < codes.counts[row];
+                                            ++i)++ starts[codes.support[row * codes.s + (size_t)i] + 2];
     for (Py_ssize_t j = 2; j <= n; ++j)
         starts[j] += starts[j - 1];
     for (size_t row = 0; row < codes.rows; ++row)
@@ -291,8 +282,7 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
         }
     kernels_of(real_size)->update_atoms((size_t)m, (size_t)n, held.of[0].buf, &codes, starts, entries, held.of[4].buf,
                                         steps, turn, scratch);
-    Py_END_ALLOW_THREADS
-    answer = Py_NewRef(Py_None);
+    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(starts);
     PyMem_Free(entries);

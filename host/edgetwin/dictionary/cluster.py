@@ -35,7 +35,7 @@ class ClusterSource:
     """
 
     def __init__(self, array: Any) -> None:
-        if not hasattr(array, "to_delayed") or not hasattr(array, "chunks"):
+        if not isinstance(array, importlib.import_module("dask.array").Array):
             raise ValueError(f"{type(array).__name__} is not a Dask array: give its .to_dask_array(lengths=True)")
         check_kind(array)
         if np.isnan(array.shape).any():

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from edgetwin.dictionary.iteration import Iteration
 from edgetwin.dictionary.sources import RandomState, Source
+from edgetwin.dictionary.sparse import one_blas_thread
 from edgetwin.dictionary.statistics import Candidates, Statistics
 from edgetwin.dictionary.updates import coordinate_descent, least_squares, replace_atoms
 
@@ -18,7 +19,7 @@ __all__ = ["learn_in_passes", "learn_online_step"]
 
 Float64Array = npt.NDArray[np.float64]
 
-# Signals of an online batch: as many as atoms, which an update costs as much as, but at least these.
+# Signals of an online batch: as many as atoms, but at least these. Larger batches pass faster, but learn less a pass.
 SMALLEST_BATCH = 256
 # In a stream an atom is called unused after so many signals that, evenly spread, each atom would be used this often.
 EXPECTED_USES = 100
@@ -54,11 +55,12 @@ def learn_in_passes(
     seed = check_random_state(random_state).randint(2**31)
     iteration = start
     while iteration.number < max_iter:
-        if algorithm == "mod":
-            iteration = _mod_pass(source, iteration, n_nonzero_coefs, n_jobs)
-        else:
-            generator = np.random.default_rng([seed, iteration.number])
-            iteration = _online_pass(source, iteration, n_nonzero_coefs, generator, n_jobs)
+        with one_blas_thread():
+            if algorithm == "mod":
+                iteration = _mod_pass(source, iteration, n_nonzero_coefs, n_jobs)
+            else:
+                generator = np.random.default_rng([seed, iteration.number])
+                iteration = _online_pass(source, iteration, n_nonzero_coefs, generator, n_jobs)
         yield iteration
 
 
@@ -70,8 +72,9 @@ def learn_online_step(batch: Source, state: Iteration, n_nonzero_coefs: int, *, 
     Nothing but `state.memory` is kept of the signals before. Raises ValueError for a signal that is not finite.
     """
     memory, atoms = _Memory.of(state), np.ascontiguousarray(state.atoms, dtype=np.float64)
-    updated, statistics = _step(batch, atoms, memory, n_nonzero_coefs, np.inf, n_jobs)
-    statistics.move(updated - atoms)
+    with one_blas_thread():
+        updated, statistics = _step(batch, atoms, memory, n_nonzero_coefs, np.inf, n_jobs)
+        statistics.move(updated - atoms)
     stale = memory.statistics.count * n_nonzero_coefs >= EXPECTED_USES * len(atoms)
     replaced = memory.replace_atoms(updated) if stale else 0
     return _next(state, updated, statistics.squared_error / np.prod(batch.shape), replaced, memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -50,10 +50,10 @@ class ArraySource:
     not depend on N. `numbers` (N,) are the signals' numbers in the whole data set, by default from 0.
     """
 
-    def __init__(self, array: npt.NDArray[Any], numbers: Sequence[int] | npt.NDArray[np.integer] | None = None) -> None:
+    def __init__(self, array: npt.NDArray[Any], numbers: npt.NDArray[np.int64] | None = None) -> None:
         check_kind(array)
         self.array = array
-        self.numbers = range(len(array)) if numbers is None else numbers
+        self.numbers = numbers
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,14 +73,15 @@ class ArraySource:
         total = len(self.array)
         edges = np.linspace(0, total, -(-total // size) + 1).astype(int).tolist()
         if is_mapped(self.array):
-            for part in generator.permutation(len(edges) - 1):
+            for part in generator.permutation(len(edges) - 1).tolist():
                 run = slice(edges[part], edges[part + 1])
-                yield ArraySource(self.array[run], self.numbers[run])
+                numbers = np.arange(run.start, run.stop) if self.numbers is None else self.numbers[run]
+                yield ArraySource(self.array[run], numbers)
             return
         order = generator.permutation(total)
         for start, stop in pairwise(edges):
             chosen = order[start:stop]
-            yield ArraySource(self.array[chosen], np.asarray(self.numbers)[chosen])
+            yield ArraySource(self.array[chosen], chosen if self.numbers is None else self.numbers[chosen])
 
 
 def source_of(signals: Any) -> Source:

@@ -27,7 +27,7 @@ SIGNALS_AN_ATOM = 4
 JUDGED_BY = 1024
 LEFT_OUT = 0.01
 MOST_ATOMS = 4096
-# Steps of about a third: finer ones change the bits a signal by less than data change them.
+# What is tried for each n before the steps between the last that misses the target and the first that reaches it.
 SPARSITIES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -78,7 +78,8 @@ def search(
     ----------
     signals : (N, m); sample i of a signal belongs to channel i mod `channels`
     learn : learns the trial dictionaries; a few iterations are enough
-    n_candidates, s_candidates : what is tried; None: powers of two from m/2 up, and 1 to min(m/2, 64)
+    n_candidates, s_candidates : what is tried; None: powers of two from m/2 up, and 1 to min(m/2, 64), down to the
+        smallest s that reaches the target
     coefficient_bits : of the packed code, 4 to 16, or 32
     progress : called as progress(done, total) after each n
 
@@ -103,12 +104,18 @@ def search(
         sparsities = sorted({min(s, m, n) for s in s_candidates or SPARSITIES if s_candidates or s <= max(1, m // 2)})
         learned_from = signals[np.sort(rest[: max(LEARNED_FROM, SIGNALS_AN_ATOM * n)])]
         # One dictionary serves every s: learned for a middle one, it is nearly as good for the others.
-        atoms = learn(learned_from, n, sparsities[len(sparsities) // 2])
-        for s in sparsities:
-            codes = sparse_encode(judged, np.asarray(atoms, judged.dtype), s, n_jobs=n_jobs)
+        atoms = np.asarray(learn(learned_from, n, sparsities[len(sparsities) // 2]), judged.dtype)
+
+        def judge(s: int, atoms: FloatArray = atoms) -> Trial:
+            codes = sparse_encode(judged, atoms, s, n_jobs=n_jobs)
             error = _nrmse(judged, codes.synthesise(atoms), channels)
-            bits = code_bits(codes, min(s, m, n), coefficient_bits)
-            trials.append(Trial(n, s, error, bits, compression_of(m, n, count, s)))
+            bits = code_bits(codes, s, coefficient_bits)
+            return Trial(len(atoms), s, error, bits, compression_of(m, len(atoms), count, s))
+
+        judged_here = [judge(s) for s in sparsities]
+        if s_candidates is None:
+            judged_here += _between(judged_here, target_nrmse, judge)
+        trials += sorted(judged_here, key=lambda trial: trial.s)
         if progress is not None:
             progress(done, len(sizes))
     return SearchResult(target_nrmse, tuple(trials), _choose(trials, target_nrmse))
@@ -129,6 +136,23 @@ def _default_sizes(m: int, available: int) -> list[int]:
     first = max(1, (m // 2 - 1).bit_length())
     sizes = [2**power for power in range(first, most.bit_length()) if 2**power <= most]
     return sizes or [2 ** (most.bit_length() - 1)]
+
+
+def _between(trials: Sequence[Trial], target: float, judge: Callable[[int], Trial]) -> list[Trial]:
+    """What bisection tries between the largest s that misses the target and the smallest that reaches it."""
+    reached = [trial.s for trial in trials if trial.nrmse <= target]
+    if not reached:
+        return []
+    high = min(reached)
+    low = max((trial.s for trial in trials if trial.s < high), default=high)
+    tried = []
+    while high - low > 1:
+        tried.append(judge((low + high) // 2))
+        if tried[-1].nrmse <= target:
+            high = tried[-1].s
+        else:
+            low = tried[-1].s
+    return tried
 
 
 def _choose(trials: Sequence[Trial], target: float) -> Trial:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
@@ -17,6 +19,8 @@ Float64Array = npt.NDArray[np.float64]
 PROXIMITY = 1e-8
 # Atoms whose corrections go into the gradient together, as one matrix product.
 PANEL = 64
+# A norm below this gives no direction.
+TINY = float(np.finfo(np.float64).tiny)
 
 
 def least_squares(atoms: Float64Array, statistics: Statistics) -> Float64Array:
@@ -44,7 +48,7 @@ def least_squares(atoms: Float64Array, statistics: Statistics) -> Float64Array:
         step[used] = cho_solve(factor, right, overwrite_b=True, check_finite=False) / scales[:, None]
     moved = atoms + step
     norms = np.linalg.norm(moved, axis=1)
-    lost = norms < np.finfo(np.float64).tiny  # an atom that would vanish: its direction stays, its codes become 0
+    lost = norms < TINY  # an atom that would vanish: its direction stays, its codes become 0
     statistics.move(step)
     statistics.rescale(norms)
     norms[lost] = 1.0
@@ -61,17 +65,19 @@ def coordinate_descent(atoms: Float64Array, statistics: Statistics) -> Float64Ar
 
     A panel of atoms at a time sees its own corrections at once and hands them to the others in one product.
     """
-    gram, updated = statistics.gram, atoms.copy()
-    gradient = statistics.gradient.copy()
+    gram, updated, gradient = statistics.gram, atoms.copy(), statistics.gradient.copy()
     for start in range(0, len(atoms), PANEL):
         panel = slice(start, min(start + PANEL, len(atoms)))
-        steps = np.zeros_like(atoms[panel])
-        for i, atom in enumerate(range(panel.start, panel.stop)):
-            target = gradient[atom] + gram[atom, atom] * atoms[atom] - gram[atom, panel] @ steps
-            norm = np.sqrt(target @ target)
-            if gram[atom, atom] > 0 and norm > np.finfo(np.float64).tiny:
-                updated[atom] = target / norm
-                steps[i] = updated[atom] - atoms[atom]
+        shares = gram[panel, panel]
+        energies = np.diagonal(shares)
+        targets = gradient[panel] + energies[:, None] * atoms[panel]
+        steps = np.zeros_like(targets)
+        for i in np.flatnonzero(energies > 0).tolist():
+            target = targets[i] - shares[i, :i] @ steps[:i]
+            norm = math.sqrt(target @ target)
+            if norm > TINY:
+                updated[start + i] = target / norm
+                steps[i] = updated[start + i] - atoms[start + i]
         gradient -= gram[:, panel] @ steps
     statistics.move(updated - atoms, gradient)
     return updated

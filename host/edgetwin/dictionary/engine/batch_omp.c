@@ -28,7 +28,7 @@ size_t KERNEL(batch_omp_scratch)(size_t m, size_t ld, size_t s)
     return (ld + 2 * s * stride + 2 * stride + m) * sizeof(REAL) + s * (sizeof(REAL *) + sizeof(size_t));
 }
 
-static scratch_space place_scratch(void *memory, size_t m, size_t ld, size_t s)
+static scratch_space place_scratch(void *memory, size_t ld, size_t s)
 {
     scratch_space space;
     space.stride = whole_vectors(s);
@@ -114,11 +114,11 @@ static REAL append(const scratch_space *space, size_t count, const REAL *gram, s
 }
 
 void KERNEL(batch_omp)(const engine_problem *problem, const void *correlations, const void *gram, size_t ld,
-                      const engine_codes *codes, void *scratch)
+                       const engine_codes *codes, void *scratch)
 {
     const size_t m = problem->m, s = codes->s;
     const double tolerance = problem->tolerance * problem->tolerance;
-    const scratch_space space = place_scratch(scratch, m, ld, s);
+    const scratch_space space = place_scratch(scratch, ld, s);
     for (size_t row = 0; row < codes->rows; ++row) {
         const REAL *signal = (const REAL *)problem->signals + row * m;
         const REAL *initial = (const REAL *)correlations + row * ld;

@@ -7,7 +7,7 @@
 #define KERNEL_TEXT_EXPAND(isa) KERNEL_TEXT(isa)
 
 const engine_kernels KERNEL_TABLE_EXPAND(KERNEL_TYPE, ENGINE_ISA) = {
-    KERNEL_TEXT_EXPAND(ENGINE_ISA), KERNEL(batch_omp_scratch),    KERNEL(batch_omp),
-    KERNEL(naive_omp_scratch),      KERNEL(naive_omp),            KERNEL(cholesky_omp_scratch),
-    KERNEL(cholesky_omp),           KERNEL(residuals),            KERNEL(update_atoms),
+    KERNEL_TEXT_EXPAND(ENGINE_ISA), KERNEL(batch_omp_scratch), KERNEL(batch_omp),
+    KERNEL(naive_omp_scratch),      KERNEL(naive_omp),         KERNEL(cholesky_omp_scratch),
+    KERNEL(cholesky_omp),           KERNEL(residuals),         KERNEL(update_atoms),
 };

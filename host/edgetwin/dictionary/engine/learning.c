@@ -48,7 +48,8 @@ static void update_atom(size_t m, REAL *atom, const engine_codes *codes, const i
         memcpy(turned, direction, m * sizeof(REAL));
         const REAL share = dot(turned, atom, m);
         for (size_t u = 0; u < users; ++u)
-            weights[u] = dot(residual + (size_t)entries[u] / codes->s * m, turned, m) + coefficients[entries[u]] * share;
+            weights[u] =
+                dot(residual + (size_t)entries[u] / codes->s * m, turned, m) + coefficients[entries[u]] * share;
         if (!(1 - cosine > turn))
             break;
     }

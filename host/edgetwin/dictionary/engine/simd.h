@@ -56,7 +56,7 @@ static inline vec vec_all(REAL x) { return x - (vec){0}; }
 
 static inline vec vec_abs(vec v)
 {
-    const REAL_BITS magnitude = (REAL_BITS)~((uint64_t)1 << (8 * sizeof(REAL) - 1));
+    const REAL_BITS magnitude = (REAL_BITS) ~((uint64_t)1 << (8 * sizeof(REAL) - 1));
     return (vec)((vec_bits)v & magnitude);
 }
 

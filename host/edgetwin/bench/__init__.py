@@ -1,0 +1,1 @@
+"""Experiments that put figures of our own beside published ones."""
