@@ -10,29 +10,23 @@ import pytest
 from edgetwin.dictionary import checkpoint as module
 from edgetwin.dictionary.checkpoint import Checkpoint, fingerprint
 from edgetwin.dictionary.iteration import Iteration
-from edgetwin.dictionary.sparse import sparse_encode
 from edgetwin.errors import UserError
 
 MARK = fingerprint(np.arange(6.0).reshape(2, 3), {"n": 5})
 
 
-def iteration(number: int = 2, with_codes: bool = True) -> Iteration:
+def iteration(number: int = 2) -> Iteration:
     rng = np.random.default_rng(number)
     atoms = rng.standard_normal((12, 7)).astype(np.float32)
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-    codes = sparse_encode(rng.standard_normal((40, 7)).astype(np.float32), atoms, 3) if with_codes else None
     memory = {"gram": rng.standard_normal((12, 12)), "seen": np.array(40.0)}
-    return Iteration(atoms, np.linspace(1, 0.5, number), 4, codes, {} if with_codes else memory)
+    return Iteration(atoms, np.linspace(1, 0.5, number), 4, memory)
 
 
 def assert_same(a: Iteration, b: Iteration) -> None:
     assert a.n_replaced == b.n_replaced
     assert a.memory.keys() == b.memory.keys()
-    assert (a.codes is None) == (b.codes is None)
     pairs = [(a.atoms, b.atoms), (a.errors, b.errors), *((a.memory[key], b.memory[key]) for key in a.memory)]
-    if a.codes is not None and b.codes is not None:
-        assert a.codes.n_components == b.codes.n_components
-        pairs += [(getattr(a.codes, part), getattr(b.codes, part)) for part in ("support", "coefficients", "counts")]
     for one, other in pairs:
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
@@ -43,9 +37,8 @@ def written(path: Path, state: Iteration) -> Path:
     return path
 
 
-@pytest.mark.parametrize("with_codes", [True, False])
-def test_an_iteration_comes_back_bit_for_bit(tmp_path: Path, with_codes: bool) -> None:
-    state = iteration(with_codes=with_codes)
+def test_an_iteration_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    state = iteration()
     loaded = Checkpoint(written(tmp_path / "c", state), MARK).load()
     assert loaded is not None
     assert_same(loaded, state)
@@ -70,21 +63,6 @@ def test_between_two_writings_the_latest_iteration_waits(tmp_path: Path, monkeyp
     third = Checkpoint(path, MARK).load()
     assert third is not None
     assert_same(third, iteration(3))
-
-
-def test_codes_that_the_algorithm_goes_on_to_change_do_not_change_what_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "INTERVAL", np.inf)
-    kept = Checkpoint(tmp_path / "c", MARK)
-    state = iteration()
-    kept.offer(state)
-    assert state.codes is not None
-    state.codes.coefficients[:] = 0
-    kept.write()
-    loaded = Checkpoint(tmp_path / "c", MARK).load()
-    assert loaded is not None
-    assert_same(loaded, iteration())
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:
@@ -136,12 +114,6 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"support": np.full((40, 3), 12, np.int32)},
-        {"support": np.full((40, 3), -1, np.int32)},
-        {"support": np.zeros((39, 3), np.int32)},
-        {"counts": np.full(40, 4, np.int32)},
-        {"counts": np.zeros((40, 1), np.int32)},
-        {"coefficients": np.zeros((40, 2), np.float32)},
         {"atoms": np.full((12, 7), np.nan, np.float32)},
         {"atoms": np.zeros(12, np.float32)},
         {"errors": np.zeros(0)},

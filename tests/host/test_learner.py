@@ -49,20 +49,21 @@ def test_a_known_dictionary_is_recovered(algorithm: str) -> None:
         signals = sparse_signals(rng, truth, 1500, 3)
         learner = DictionaryLearner(50, 3, max_iter=100, algorithm=algorithm, random_state=seed).fit(signals)
         recovered.append(np.mean(np.abs(truth @ learner.components_.T).max(axis=1) > 0.99))
-    assert np.mean(recovered) >= 0.94  # 0.97 over 50 seeds: `edgetwin bench recovery`
+    assert np.mean(recovered) >= 0.96  # 0.98 over 50 seeds: tools/bench/learning.py
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("algorithm", ["ksvd", "aksvd"])
-def test_the_error_never_rises(telemetry: np.ndarray, algorithm: str, seed: int) -> None:
+def test_the_error_never_rises_and_is_that_of_the_atoms(telemetry: np.ndarray, algorithm: str, seed: int) -> None:
     learner = DictionaryLearner(48, 4, max_iter=12, algorithm=algorithm, random_state=seed).fit(telemetry)
     assert len(learner.error_) == learner.n_iter_
     assert (np.diff(learner.error_) <= 0).all()
     assert learner.error_[-1] < 0.8 * learner.error_[0]
+    # Coded afresh, the signals have nearly that error: the codes of learning are those that OMP finds.
+    assert -learner.score(telemetry) < 1.15 * learner.error_[-1]
 
 
 STEPS = {
-    "coding": lambda state: state.code_signals(state.encoder()),
     "atoms": lambda state: state.update_atoms(EXACT),
     "replacement": replace_atoms,
     "relocation": lambda state: relocate_atoms(state, state.encoder(), 0),
@@ -132,7 +133,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(telemetry: np.ndarray, algorithm
     whole = DictionaryLearner(
         32, 3, max_iter=6, algorithm=algorithm, random_state=1, callback=lambda i: iterations.append(i)
     ).fit(telemetry)
-    resumed = clone(whole).set_params(callback=None).fit(telemetry, resume_from=iterations[2])
+    resumed = clone(whole).set_params(callback=None, n_jobs=2).fit(telemetry, resume_from=iterations[2])
     np.testing.assert_array_equal(resumed.components_, whole.components_)
     np.testing.assert_array_equal(resumed.error_, whole.error_)
     assert resumed.n_replaced_ == whole.n_replaced_

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from edgetwin.dictionary import sparse_encode
 from edgetwin.dictionary.sparse import METHODS, one_blas_thread
 from edgetwin.errors import UserError
 
-__all__ = ["BASELINES", "Comparison", "Problem", "compare", "problems"]
+__all__ = ["BASELINES", "Comparison", "Problem", "baselines_picture", "compare", "problems"]
 
 Float32Array = npt.NDArray[np.float32]
 #: Codes of signals (N, m) over atoms (n, m), s atoms each.
@@ -146,3 +147,39 @@ def _scikit_learn() -> Coder:
             return orthogonal_mp_gram(atoms @ atoms.T, atoms @ signals.T, n_nonzero_coefs=s)
 
     return code
+
+
+def baselines_picture(rows: Sequence[Comparison]) -> bytes:
+    """A PNG of the time a signal of each algorithm at the size `BASELINES`, as the paper compares them.
+
+    Raises UserError without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError("pictures need matplotlib: pip install 'edgetwin[report]'") from error
+    here = [row for row in rows if (row.m, row.n, row.s, row.threads) == (*BASELINES, 1)]
+    times = {_LABELS[row.peer]: 1e6 / row.peer_signals_per_second for row in here}
+    times[_LABELS["batch"]] = 1e6 / float(np.median([row.signals_per_second for row in here]))
+    ordered = dict(sorted(times.items(), key=lambda item: -item[1]))
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh(list(ordered), list(ordered.values()), color="tab:blue")
+    axes.bar_label(bars, fmt="%.3g", padding=3)
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel("microseconds a signal, one thread, float32")
+    axes.set_title("OMP, m = {}, n = {}, s = {}".format(*BASELINES))
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=150)
+    return png.getvalue()
+
+
+_LABELS = {
+    "batch": "batch OMP",
+    "cholesky": "OMP-Cholesky",
+    "qr": "OMP-QR (the board's)",
+    "naive": "naive OMP",
+    "spams": "SPAMS",
+    "scikit-learn": "scikit-learn (Gram)",
+}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgetwin.dictionary.iteration import Iteration
-from edgetwin.dictionary.sparse import SparseCodes
 from edgetwin.errors import UserError
 from edgetwin.files import write_atomically
 
@@ -77,12 +75,7 @@ class Checkpoint:
         return iteration
 
     def offer(self, iteration: Iteration) -> None:
-        """Takes a new iteration; writes it unless the last writing was a moment ago.
-
-        Its codes are copied: the algorithm changes them in place while it goes on, and Ctrl-C may come in the middle.
-        """
-        if iteration.codes is not None:
-            iteration = replace(iteration, codes=copy.deepcopy(iteration.codes))
+        """Takes a new iteration; writes it unless the last writing was a moment ago."""
         self.latest = iteration
         if time.monotonic() - self._written_at >= INTERVAL:
             self.write()
@@ -106,16 +99,13 @@ def _pack(iteration: Iteration, mark: str) -> dict[str, Any]:
         "errors": iteration.errors,
         "n_replaced": np.array(iteration.n_replaced),
     }
-    if iteration.codes is not None:
-        codes = iteration.codes
-        arrays |= {"support": codes.support, "coefficients": codes.coefficients, "counts": codes.counts}
     arrays |= {MEMORY + name: values for name, values in iteration.memory.items()}
     # An archive protects what its members hold by checksums, but not their names.
     return arrays | {"names": np.array(sorted(arrays))}
 
 
 def _unpack(archive: np.lib.npyio.NpzFile) -> Iteration:
-    """Raises ValueError for arrays that cannot be an iteration: their indices are used unchecked later."""
+    """Raises ValueError for arrays that cannot be an iteration."""
     if sorted({"names", *archive["names"].tolist()}) != sorted(archive.files):
         raise ValueError("other arrays than were written")
     atoms, errors = archive["atoms"], archive["errors"]
@@ -123,15 +113,5 @@ def _unpack(archive: np.lib.npyio.NpzFile) -> Iteration:
         raise ValueError("no iteration")
     if not (np.isfinite(atoms).all() and np.isfinite(errors).all()):
         raise ValueError("not finite")
-    codes = None
-    if "support" in archive:
-        codes = SparseCodes(archive["support"], archive["coefficients"], archive["counts"], len(atoms))
-        rows, width = codes.support.shape
-        if codes.coefficients.shape != (rows, width) or codes.counts.shape != (rows,):
-            raise ValueError("codes of different shapes")
-        if codes.support.min(initial=0) < 0 or codes.support.max(initial=0) >= len(atoms):
-            raise ValueError("an atom that is not there")
-        if codes.counts.min(initial=0) < 0 or codes.counts.max(initial=0) > width:
-            raise ValueError("an impossible count")
     memory = {name.removeprefix(MEMORY): archive[name] for name in archive.files if name.startswith(MEMORY)}
-    return Iteration(atoms, errors, int(archive["n_replaced"]), codes, memory)
+    return Iteration(atoms, errors, int(archive["n_replaced"]), memory)

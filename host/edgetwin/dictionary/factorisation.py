@@ -14,8 +14,6 @@ Float32Array = npt.NDArray[np.float32]
 
 # Power iteration ends when an atom turns by less than this, 1 - cosine: the resolution of float32.
 TURN = 1e-6
-# Signals at a time in a pass that needs no more memory than they do.
-BLOCK = 2048
 
 
 class Factorisation:
@@ -54,24 +52,12 @@ class Factorisation:
         """An encoder over the atoms as they are now."""
         return Encoder(self.atoms, self.codes.support.shape[1])
 
-    def refresh_residual(self) -> None:
-        """Computes the residual from signals, atoms and codes: free of what rounding the updates left in it."""
-
-        def refresh(rows: slice) -> None:
-            residuals_of(self.signals[rows], self.atoms, self.codes[rows], self.residual[rows])
-
-        in_blocks(len(self.signals), BLOCK, refresh, self.n_jobs)
-
     def code_signals(self, encoder: Encoder) -> None:
-        """Sparse coding step. OMP is greedy and may do worse than the code a signal has: then that one stays."""
+        """Sparse coding step: OMP over the atoms of `encoder`."""
 
         def code(rows: slice) -> None:
-            proposed = SparseCodes.empty(rows.stop - rows.start, encoder.s, len(self.atoms), np.float32)
-            encoder.encode_block(self.signals[rows], proposed)
-            left = np.empty_like(self.residual[rows])
-            after = residuals_of(self.signals[rows], self.atoms, proposed, left)
-            better = np.flatnonzero(after < squared_norms(self.residual[rows]))
-            self.take(rows.start + better, proposed[better], left[better])
+            encoder.encode_block(self.signals[rows], self.codes[rows])
+            residuals_of(self.signals[rows], self.atoms, self.codes[rows], self.residual[rows])
 
         in_blocks(len(self.signals), encoder.block_rows, code, self.n_jobs)
 

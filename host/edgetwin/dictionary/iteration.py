@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from edgetwin.dictionary.sparse import SparseCodes
 
 __all__ = ["Iteration"]
 
@@ -19,15 +18,14 @@ class Iteration:
     atoms : (n, m), unit norm
     errors : ‖Y − XD‖_F / √(N m) after each iteration so far; its length is the number of iterations run
     n_replaced : atoms replaced so far
-    codes : of the training signals, where the algorithm keeps them (ksvd, aksvd)
-    memory : arrays that the algorithm carries from one iteration to the next (online: its decayed statistics)
+    memory : what else the algorithm needs to go on (ksvd: the atoms of the last iteration, if another was better;
+        online: its decayed statistics)
     """
 
     atoms: npt.NDArray[np.floating]
     errors: npt.NDArray[np.float64]
     n_replaced: int = 0
-    codes: SparseCodes | None = None
-    memory: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    memory: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def number(self) -> int:

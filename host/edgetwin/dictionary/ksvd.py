@@ -1,4 +1,4 @@
-"""K-SVD: alternation of sparse coding and atom updates, each step of which never raises the error.
+"""K-SVD: alternation of sparse coding and atom updates.
 
 Sources: M. Aharon, M. Elad, A. Bruckstein, "K-SVD: An Algorithm for Designing Overcomplete Dictionaries for Sparse
 Representation", IEEE Trans. Signal Processing 54 (2006), section IV; R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient
@@ -34,31 +34,30 @@ def learn_by_ksvd(
     scale: float = 1.0,
     n_jobs: int | None = None,
 ) -> Iterator[Iteration]:
-    """Yields after each iteration; ends where the error no longer falls.
+    """Yields after each iteration, without end.
+
+    The atoms and the error that are yielded are the best so far: OMP is greedy, and an iteration may do worse than the
+    one before. Keeping the better of a signal's old and new codes would force the error down, and is not done: those
+    codes are not the ones that OMP finds, and dictionaries that rely on them serve a board worse (docs/learning.md).
 
     Parameters: `signals` (N, m) float32, finite, of a magnitude whose squares neither overflow nor vanish; `start`:
     unit-norm atoms to start from, or the iteration to go on from, bit for bit; `power_steps`: `EXACT` for K-SVD,
     `APPROXIMATE` for AK-SVD; `scale`: the unit of the signals, which errors are multiplied by.
     """
-    atoms = np.array(start.atoms, dtype=np.float32, order="C")
-    state = Factorisation(signals, atoms, n_nonzero_coefs, n_jobs)
-    if start.codes is not None:
-        state.codes = start.codes.copy()
-    errors, replaced = start.errors.tolist(), start.n_replaced
+    best, errors, replaced = start.atoms, start.errors.tolist(), start.n_replaced
+    atoms = np.array(start.memory.get("atoms", best), dtype=np.float32, order="C")
     trials = int(start.memory.get("trials", 0))
+    state = Factorisation(signals, atoms, n_nonzero_coefs, n_jobs)
     with one_blas_thread():
-        while not (len(errors) > 1 and errors[-1] == errors[-2]):
-            state.refresh_residual()
+        while True:
             encoder = state.encoder()
-            if errors:
-                moved, trials = relocate_atoms(state, encoder, trials)
-                replaced += moved
             state.code_signals(encoder)
+            moved, trials = relocate_atoms(state, encoder, trials)
             state.update_atoms(power_steps)
-            replaced += replace_atoms(state)
+            replaced += moved + replace_atoms(state)
             error = state.error() * scale
-            if errors and error > errors[-1]:  # by rounding alone
-                return
-            errors.append(error)
-            memory = {"trials": np.array(trials, dtype=np.float64)}
-            yield Iteration(state.atoms.copy(), np.array(errors), replaced, state.codes.copy(), memory)
+            if not errors or error < errors[-1]:
+                best = state.atoms.copy()
+            errors.append(min([error, *errors[-1:]]))
+            memory = {"atoms": state.atoms.copy(), "trials": np.array(trials)}
+            yield Iteration(best, np.array(errors), replaced, memory)

@@ -54,8 +54,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         section 4): gives n from s.
     target_nrmse : wanted ‖Y − Ŷ‖_F / ‖Y − Ȳ‖_F on signals not learned from: of the (n, s) that reach it, the one that
         sends the fewest bits a signal is taken; see `search_`.
-    tol : learning ends after an iteration that lowers the error by no more than `tol` times its value; with 0 it ends
-        when the error of "ksvd" or "aksvd" no longer falls.
+    tol : learning ends after an iteration that lowers the error by no more than `tol` times its value; 0: never.
     max_iter : most iterations of sparse coding and dictionary update.
     algorithm : "ksvd" (Aharon 2006), "aksvd" with one power iteration an atom (Rubinstein 2008), "mod" with a least
         squares update (Engan 1999), or "online" (Mairal 2009). The last two keep sufficient statistics instead of
@@ -71,7 +70,8 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     components_ : (n, m) float32, the atoms, unit norm.
     n_components_, n_nonzero_coefs_ : n and s, as given or chosen.
     n_iter_ : iterations run.
-    error_ : (n_iter_,) float64, ‖Y − X D‖_F / √(N m) after each iteration; for "ksvd" and "aksvd" it never rises.
+    error_ : (n_iter_,) float64, ‖Y − X D‖_F / √(N m) after each iteration; for "ksvd" and "aksvd" of the best iteration
+        so far, whose atoms are kept.
     n_replaced_ : unused or near-duplicate atoms that were replaced by badly represented signals, in all.
     search_ : all trials and the chosen one, where `target_nrmse` is given.
     n_features_in_ : m.

@@ -27,10 +27,10 @@ BLOCK = 512
 
 # Relocation: the share of the signals that the trials of an iteration may code, the share of the atoms (those of least
 # use) and the number of the worst signals that are tried in turn, and the power steps to the direction tried.
-TRIED_SIGNALS = 0.25
+TRIED_SIGNALS = 0.2
 TRIED_ATOMS = 0.2
 TRIED_DIRECTIONS = 10
-DIRECTION_STEPS = 5
+DIRECTION_STEPS = 3
 
 
 def replace_atoms(state: Factorisation) -> int:
@@ -100,15 +100,20 @@ def _unrepresented_direction(state: Factorisation, rank: int, users: int) -> Flo
     for _ in range(DIRECTION_STEPS):
         direction = direction / np.sqrt(np.dot(direction, direction))
         shares = left @ direction
-        alike = np.argsort(-np.abs(shares), kind="stable")[:users]
+        alike = _largest(np.abs(shares), users)
         direction = shares[alike] @ left[alike]
     return np.asarray(direction / np.sqrt(np.dot(direction, direction)), dtype=np.float32)
+
+
+def _largest(values: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.intp]:
+    """The places of the `count` largest values, in no order."""
+    return np.argpartition(values, -count)[-count:] if count < len(values) else np.arange(len(values))
 
 
 def _relocate(state: Factorisation, encoder: Encoder, atom: int, direction: Float32Array, users: int) -> bool:
     """Puts `atom` in `direction` if that lowers the error of the signals concerned; the others keep their codes."""
     must = np.any(state.used() & (state.codes.support == atom), axis=1)
-    likely = np.argsort(-np.abs(state.residual @ direction), kind="stable")[:users]
+    likely = _largest(np.abs(state.residual @ direction), users)
     rows = np.union1d(np.flatnonzero(must), likely)
     before = state.atoms[atom].copy()
     encoder.replace_atom(atom, direction)

@@ -64,10 +64,6 @@ class SparseCodes:
         """The codes of some signals: for a slice, a view."""
         return SparseCodes(self.support[rows], self.coefficients[rows], self.counts[rows], self.n_components)
 
-    def copy(self) -> SparseCodes:
-        """Codes with arrays of their own."""
-        return SparseCodes(self.support.copy(), self.coefficients.copy(), self.counts.copy(), self.n_components)
-
     def to_csr(self) -> csr_array:
         """The codes as a sparse matrix (N, n)."""
         used = np.arange(self.support.shape[1]) < self.counts[:, None]
