@@ -21,7 +21,7 @@ from edgetwin.cli import main
 from edgetwin.data import DataError, load_telemetry
 from edgetwin.dictionary.compression import atoms_for, compression_of
 from edgetwin.errors import UserError
-from edgetwin.nn.backend import load_keras
+from edgetwin.nn.backend import load_keras, require_keras
 from edgetwin.nn.training import Schedule
 
 SHARED_DATA = Path(os.environ.get("EDGETWIN_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -225,7 +225,8 @@ def test_a_bad_option_is_one_line_and_exit_code_2(arguments, said, keras, monkey
     assert message.count("\n") == 1
 
 
-def test_without_keras_the_extra_is_named(monkeypatch):
+@pytest.mark.parametrize("needed", [load_keras, require_keras])
+def test_without_keras_the_extra_is_named(needed, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(UserError, match=r"edgetwin\[train\]"):
-        load_keras()
+        needed()

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from edgetwin.cli.console import error_console, print_json, progress_bar, say
 from edgetwin.cli.options import AsJson
@@ -53,10 +54,10 @@ def dl4dt(
     """
     from edgetwin.bench.dl4dt import BUDGETS, draw_figures, require_matplotlib, run, tables
     from edgetwin.files import write_atomically
-    from edgetwin.nn.backend import load_keras
+    from edgetwin.nn.backend import require_keras
 
     require_matplotlib()
-    load_keras()
+    require_keras()
     parts = [part.value for part in only or _Part]
     with _tracking() as track:
         results, examples = run(budget.value, BUDGETS[budget.value], parts, folder=data, seed=seed, track=track)
@@ -86,3 +87,47 @@ def _tracking() -> Iterator[Callable[[str, int], Callable[[], None]]]:
             return lambda: bar.advance(task)
 
         yield track
+
+
+@bench.command()
+def omp(
+    budget: Annotated[_Budget, typer.Option(help="smoke: seconds; full: all sizes, a few minutes.")] = _Budget.full,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG of the algorithms' times side by side; needs the extra report.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of rows as JSON.")] = False,
+) -> None:
+    """Time sparse coding against SPAMS, scikit-learn and the paper's algorithms, in paired runs.
+
+    Signals and atoms are normal random numbers, float32. SPAMS' omp is order-recursive (OLS): it does the work of the
+    same (m, n, s), and finds other supports.
+
+    Example: edgetwin bench omp --budget smoke
+    """
+    from edgetwin.bench.omp import baselines_picture, compare, problems
+    from edgetwin.files import write_atomically
+
+    rows = []
+    with _tracking() as track:
+        for problem in problems(budget.value):
+            done = track(f"{problem.m} x {problem.n}, {problem.s} against {problem.peer}", 1)
+            rows.append(compare(problem))
+            done()
+    if picture is not None:
+        write_atomically(picture, baselines_picture(rows))
+    if as_json:
+        print(json.dumps([row.as_row() for row in rows]))
+        return
+    table = Table(
+        "m x n, s", "threads", "signals/s", "peer", "peer's signals/s", "ratio", title="Batch OMP and its peers"
+    )
+    for row in rows:
+        table.add_row(
+            f"{row.m} x {row.n}, {row.s}",
+            str(row.threads),
+            f"{row.signals_per_second:,.0f}",
+            row.peer,
+            f"{row.peer_signals_per_second:,.0f}",
+            f"{row.ratio:.1f}",
+        )
+    Console().print(table)

@@ -80,6 +80,9 @@ def learn(
     algorithm: Annotated[
         str | None, typer.Option(help="ksvd (if not given), aksvd, mod or online (if not given, for data on disk).")
     ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="First atoms: data (signals), local (parts of them; for images), random.")
+    ] = None,
     atom_type: Annotated[str, typer.Option(help="float32, int16 or int8.")] = "int8",
     bits: Annotated[int, typer.Option(help="Bits a coefficient: 4 to 16, or 32.")] = 8,
     tolerance: Annotated[float, typer.Option(min=0, help="Stop at this residual norm of the scaled signal.")] = 0.0,
@@ -115,6 +118,7 @@ def learn(
         compression=compression,
         target_nrmse=target_nrmse,
         algorithm=algorithm,
+        init=init,
         atom_type=atom_type,
         coefficient_bits=bits,
         tolerance=tolerance,

@@ -32,6 +32,7 @@ _SEARCHED = 32768
 #: Signals on disk whose bytes go into a checkpoint's fingerprint, besides mean and deviation of all.
 _FINGERPRINTED = 4096
 
+INITS = ("data", "local", "random")
 OUT_OF_CORE = ("mod", "online")
 ALGORITHMS = ("ksvd", "aksvd", *OUT_OF_CORE)
 
@@ -47,6 +48,7 @@ class LearningPlan:
     compression : 1 − (m n + s N) / (m N), as the paper counts it; chooses n
     target_nrmse : of held-out signals; chooses n and s, or the one that is not given
     algorithm : "ksvd", "aksvd", "mod" or "online"; None: "ksvd", or "online" for signals that are not in memory
+    init : "data", "local" or "random", as of `DictionaryLearner`; None: "local" for images, else "data"
     atom_type : "float32", "int16" or "int8", how the board stores the atoms
     coefficient_bits : 4 to 16, or 32, of the packed code
     tolerance : residual norm of the scaled signal at which the board stops
@@ -60,6 +62,7 @@ class LearningPlan:
     compression: float | None = None
     target_nrmse: float | None = None
     algorithm: str | None = None
+    init: str | None = None
     atom_type: str = "int8"
     coefficient_bits: int = 8
     tolerance: float = 0.0
@@ -141,7 +144,13 @@ def learn_bundle(
         found = _search(scaling.transform(training.spread(_SEARCHED)), training.channels, plan, searching)
         n, s = found.chosen.n, found.chosen.s
     learner = DictionaryLearner(
-        n, s, algorithm=algorithm, max_iter=plan.max_iter, random_state=plan.random_state, n_jobs=plan.n_jobs
+        n,
+        s,
+        algorithm=algorithm,
+        init=_init(training, plan),
+        max_iter=plan.max_iter,
+        random_state=plan.random_state,
+        n_jobs=plan.n_jobs,
     )
     kept = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(training, scaling, learner))
     start = kept.load() if kept is not None and resume else None
@@ -178,6 +187,14 @@ def _algorithm(training: TrainingSet, plan: LearningPlan) -> str:
     if plan.target_nrmse is not None and not 0 < plan.target_nrmse < 1:
         raise UserError(f"--target-nrmse {plan.target_nrmse:g} must lie between 0 and 1, e.g. 0.1")
     return algorithm
+
+
+def _init(training: TrainingSet, plan: LearningPlan) -> str:
+    """The initial atoms. Raises UserError for what there is not."""
+    init = plan.init or ("data" if training.image is None else "local")
+    if init not in INITS:
+        raise UserError(f"no initial atoms {init!r}: give {', '.join(INITS)}")
+    return init
 
 
 def _dimensions(training: TrainingSet, plan: LearningPlan) -> tuple[int, int]:
@@ -234,9 +251,8 @@ def _search(
 def _fingerprint(training: TrainingSet, scaling: ChannelScaling, learner: DictionaryLearner) -> str:
     """Of all that decides what is learned but the number of iterations, so that a resumed run may have more."""
     sample = training.spread(len(training) if training.in_memory else _FINGERPRINTED)
-    settings = {
-        name: getattr(learner, name) for name in ("n_components", "n_nonzero_coefs", "algorithm", "random_state")
-    }
+    names = ("n_components", "n_nonzero_coefs", "algorithm", "init", "random_state")
+    settings = {name: getattr(learner, name) for name in names}
     moments = {"offsets": scaling.offsets.tobytes(), "gains": scaling.gains.tobytes()}
     return fingerprint(sample, settings | moments | {"signals": len(training)})
 

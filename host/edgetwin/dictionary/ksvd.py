@@ -2,7 +2,8 @@
 
 Sources: M. Aharon, M. Elad, A. Bruckstein, "K-SVD: An Algorithm for Designing Overcomplete Dictionaries for Sparse
 Representation", IEEE Trans. Signal Processing 54 (2006), section IV; R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient
-Implementation of the K-SVD Algorithm using Batch Orthogonal Matching Pursuit" (2008), section 3.
+Implementation of the K-SVD Algorithm using Batch Orthogonal Matching Pursuit" (2008), section 3; L. Smith, M. Elad,
+"Improving Dictionary Learning: Multiple Dictionary Updates and Coefficient Reuse", IEEE Signal Proc. Letters 20 (2013).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Float32Array = npt.NDArray[np.float32]
 
 # Most power iterations of an atom: one is approximate K-SVD, many find the singular vectors.
 APPROXIMATE, EXACT = 1, 50
+# Updates of all atoms after each coding, which costs more (Smith & Elad 2013, "multiple dictionary updates").
+UPDATES = 3
 
 
 def learn_by_ksvd(
@@ -53,7 +56,8 @@ def learn_by_ksvd(
             encoder = state.encoder()
             state.code_signals(encoder)
             moved, trials = relocate_atoms(state, encoder, trials)
-            state.update_atoms(power_steps)
+            for _ in range(UPDATES):
+                state.update_atoms(power_steps)
             replaced += moved + replace_atoms(state)
             error = state.error() * scale
             if not errors or error < errors[-1]:

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from edgetwin.dictionary.compression import atoms_for
 from edgetwin.dictionary.iteration import Iteration
 from edgetwin.dictionary.ksvd import APPROXIMATE, EXACT, learn_by_ksvd
+from edgetwin.dictionary.local import localised
 from edgetwin.dictionary.outofcore import learn_in_passes, learn_online_step
 from edgetwin.dictionary.sources import ArraySource, Source, draw_atoms, is_dask, is_mapped, source_of
 from edgetwin.dictionary.sparse import SparseCodes, sparse_encode
@@ -59,7 +60,8 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     algorithm : "ksvd" (Aharon 2006), "aksvd" with one power iteration an atom (Rubinstein 2008), "mod" with a least
         squares update (Engan 1999), or "online" (Mairal 2009). The last two keep sufficient statistics instead of
         codes and residuals, and so learn from mapped files and Dask arrays that are larger than memory.
-    init : "data": n different signals; "random": normal directions; or an array (n, m) of atoms, normalised on entry.
+    init : "data": n different signals; "local": signals seen through the neighbourhood of one of their samples, better
+        for images, worse for oscillations; "random": normal directions; or atoms (n, m), normalised on entry.
     random_state : int, RandomState or None: for `init`, the order of the signals in "online", and the search.
     n_jobs : threads, as in joblib. The dictionary does not depend on it.
     callback : called as callback(iteration) with an :class:`~edgetwin.dictionary.iteration.Iteration` after each; a
@@ -98,7 +100,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         "tol": [Interval(Real, 0, 1, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "algorithm": [StrOptions({"ksvd", "aksvd", "mod", "online"})],
-        "init": [StrOptions({"data", "random"}), np.ndarray],
+        "init": [StrOptions({"data", "local", "random"}), np.ndarray],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "callback": [callable, None],
@@ -165,7 +167,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             self._take(resume_from)
         return self
 
-    @available_if(_learns_online)
+    @available_if(_learns_online)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: object = None) -> Self:
         """Learns on from a batch of signals X (b, m) by online learning; y is ignored.
 
@@ -281,14 +283,16 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         yield from learn_by_ksvd(signals, start, s, power_steps=steps, scale=scale, n_jobs=self.n_jobs)
 
     def _initial_atoms(self, source: Source) -> npt.NDArray[np.floating]:
-        """n unit-norm atoms. Where `init="data"` finds too few different signals, random directions fill up."""
+        """n unit-norm atoms. Where too few signals differ, random directions fill up."""
         shape = (self.n_components_, source.shape[1])
         if isinstance(self.init, np.ndarray):
             if self.init.shape != shape or not np.all(np.isfinite(self.init)):
                 raise ValueError(f"init must be finite, of shape (n_components, n_features) = {shape}")
             atoms = self.init.astype(np.float64)
-        elif self.init == "data":
+        elif self.init in ("data", "local"):
             atoms = draw_atoms(source, self.n_components_, self.random_state)
+            if self.init == "local":
+                atoms = localised(atoms, self.random_state)
         else:
             atoms = check_random_state(self.random_state).standard_normal(shape)
         norms = np.linalg.norm(atoms, axis=1, keepdims=True)

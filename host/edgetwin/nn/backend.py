@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from typing import Any
 
 from edgetwin.errors import UserError
 
-__all__ = ["load_keras"]
+__all__ = ["load_keras", "require_keras"]
+
+_REMEDY = "training a network needs Keras 3 and its backend ({}): pip install 'edgetwin[train]'"
+
+
+def require_keras() -> None:
+    """Raises UserError if Keras or its backend is not installed, without importing them: better before long work."""
+    for module in ("keras", os.environ.get("KERAS_BACKEND", "tensorflow")):
+        if importlib.util.find_spec(module) is None:
+            raise UserError(_REMEDY.format(f"no module named {module}"))
 
 
 def load_keras() -> Any:
@@ -20,6 +30,4 @@ def load_keras() -> Any:
     try:
         return importlib.import_module("keras")
     except ImportError as error:
-        raise UserError(
-            f"training a network needs Keras 3 and its backend ({error}): pip install 'edgetwin[train]'"
-        ) from error
+        raise UserError(_REMEDY.format(error)) from error
