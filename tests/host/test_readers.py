@@ -129,7 +129,7 @@ def test_a_bad_csv_is_refused_with_its_place(write, text: str | bytes, part: str
     ("values", "part"),
     [
         (np.float32(3), "0 dimensions"),
-        (np.zeros((2, 2, 2)), "(2, 2, 2)"),
+        (np.zeros((2, 2, 2, 2)), "(2, 2, 2, 2)"),
         (np.zeros((0, 3)), "no sample"),
         (np.zeros((3, 0)), "no sample"),
         (np.ones(3, complex), "complex"),
@@ -258,3 +258,11 @@ def test_bundled_servers_are_whole_and_finite(server: str) -> None:
 def test_a_server_that_is_not_bundled_is_refused() -> None:
     with pytest.raises(DataError, match="omi-1"):
         load_asd("omi-99")
+
+
+def test_images_are_rows_with_a_size(tmp_path) -> None:
+    images = np.arange(24.0).reshape(2, 3, 4)
+    np.savez(tmp_path / "a.npz", x=images)
+    samples = read_samples(tmp_path / "a.npz")
+    assert samples.image == (3, 4)
+    np.testing.assert_array_equal(samples.values, images.reshape(2, 12))

@@ -25,11 +25,13 @@ class Samples:
     values : (rows, channels) float32
     names : of the channels
     series_rows : rows of each of the equally long series that follow each other; None: one series
+    image : (height, width) of the image that each row is, where the file says so
     """
 
     values: npt.NDArray[np.float32]
     names: tuple[str, ...]
     series_rows: int | None = None
+    image: tuple[int, int] | None = None
 
     def checked(self, origin: str, *, allow_nan: bool) -> Self:
         """Itself, or a DataError that names the first value that is not finite and says how many there are."""
@@ -49,7 +51,7 @@ class Samples:
 def samples_from(
     content: npt.NDArray[Any], origin: str, names: Sequence[str] = (), series_rows: int | None = None
 ) -> Samples:
-    """Samples from any array of real numbers with one dimension (one channel) or two (rows, channels).
+    """Samples from any array of real numbers: (rows,) of one channel, (rows, channels), or images (N, height, width).
 
     Channels without a name are called channel_1, channel_2 and so on. Raises DataError, with `origin` in it, for an
     array that is empty, not numeric, complex, or of another shape.
@@ -60,14 +62,15 @@ def samples_from(
         raise DataError(f"{origin}: holds {content.dtype}, not numbers")
     if np.issubdtype(content.dtype, np.timedelta64):
         raise DataError(f"{origin}: holds {content.dtype}, not numbers")
-    if content.ndim not in (1, 2):
+    if content.ndim not in (1, 2, 3):
         raise DataError(
             f"{origin}: has {content.ndim} dimensions {content.shape}; give rows of samples, (rows, channels)"
         )
+    image = (content.shape[1], content.shape[2]) if content.ndim == 3 else None
     if content.size == 0:
         raise DataError(f"{origin}: holds no sample, its shape is {content.shape}")
     table = content.reshape(len(content), -1)
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(table, dtype=np.float32)
     titles = names if names else [""] * values.shape[1]
-    return Samples(values, tuple(name or f"channel_{i}" for i, name in enumerate(titles, start=1)), series_rows)
+    return Samples(values, tuple(name or f"channel_{i}" for i, name in enumerate(titles, start=1)), series_rows, image)

@@ -58,11 +58,13 @@ class TrainingSet:
 
         window : None: the length of a series where the file has series of equal length, else the fewest rows that
             give 64 samples
-        image : (height, width) of the image that each row is, with or without `rows_are_signals`
+        image : (height, width) of the image that each row is, with or without `rows_are_signals`; None: as the samples
+            say
 
         Raises UserError if there are too few rows for one window, or if rows are no images of that size.
         """
         width = samples.values.shape[1]
+        image = image or samples.image
         _check_image(image, width)
         if rows_are_signals or image is not None:
             return cls(samples.values, image=image)
@@ -130,8 +132,8 @@ def open_training_set(
 ) -> TrainingSet:
     """The signals of a file, or of a folder of files that follow each other in time.
 
-    A folder, and an .npy file too large for memory, become a Dask array. An .npy file of images (N, height, width)
-    needs no `image`. Parameters as of :meth:`TrainingSet.of`.
+    A folder, and an .npy file too large for memory, become a Dask array. A file of images (N, height, width) needs
+    no `image`. Parameters as of :meth:`TrainingSet.of`.
 
     Raises DataError for files that cannot be used, UserError for signals that cannot be cut out of them.
     """
