@@ -146,6 +146,21 @@ def test_a_callback_that_returns_true_ends_learning(telemetry: np.ndarray) -> No
     assert learner.fit(telemetry).n_iter_ == 3
 
 
+def test_local_atoms_are_parts_of_signals_and_better_for_images() -> None:
+    # Bars of 3 pixels at random places of an image of 12 x 12, 6 in each.
+    rng = np.random.default_rng(0)
+    images = np.zeros((1500, 12, 12), np.float32)
+    for image in images:
+        for row, column in rng.integers(0, 10, (6, 2)):
+            image[row, column : column + 3] += rng.uniform(0.5, 1)
+    signals = images.reshape(1500, 144)
+    errors = {
+        init: DictionaryLearner(160, 6, max_iter=4, algorithm="aksvd", init=init, random_state=0).fit(signals).error_
+        for init in ("data", "local")
+    }
+    assert errors["local"][-1] < 0.95 * errors["data"][-1]
+
+
 def test_compression_chooses_the_atoms(telemetry: np.ndarray) -> None:
     learner = DictionaryLearner(compression=0.8, n_nonzero_coefs=4, max_iter=1, random_state=0).fit(telemetry)
     (count, m), n = telemetry.shape, len(learner.components_)
