@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -226,6 +228,44 @@ def test_any_magnitude_is_learned_alike(scale: float) -> None:
     assert scaled.error_[-1] / scale == pytest.approx(one.error_[-1], rel=1e-2)
 
 
+@pytest.mark.parametrize("algorithm", ["ksvd", "aksvd"])
+@pytest.mark.parametrize("seed", range(4))
+def test_signals_that_nearly_vanish_beside_others_do_no_harm(algorithm: str, seed: int) -> None:
+    signals = np.tile(np.eye(16), (20, 1))
+    signals[::50] *= 1e-25
+    learner = DictionaryLearner(24, 3, algorithm=algorithm, max_iter=5, random_state=seed).fit(signals)
+    assert np.isfinite(learner.components_).all()
+    np.testing.assert_allclose(np.linalg.norm(learner.components_, axis=1), 1, atol=1e-5)
+
+
+def test_online_learning_goes_on_from_k_svd(telemetry: np.ndarray) -> None:
+    learner = DictionaryLearner(16, 2, max_iter=2, random_state=0).fit(telemetry)
+    before = learner.components_.copy()
+    learner.set_params(algorithm="online").partial_fit(telemetry[:100])
+    assert learner.n_iter_ == 3
+    assert (learner.components_ != before).any()
+
+
+def test_an_iteration_of_another_shape_is_refused(telemetry: np.ndarray) -> None:
+    other = Iteration(np.eye(3), np.ones(50))
+    with pytest.raises(ValueError, match=r"shape \(3, 3\)"):
+        DictionaryLearner(16, 2, random_state=0).fit(telemetry, resume_from=other)
+
+
+def test_what_an_earlier_fit_found_is_forgotten(telemetry: np.ndarray) -> None:
+    learner = DictionaryLearner(target_nrmse=0.5, max_iter=1, random_state=0).fit(telemetry)
+    learner.set_params(target_nrmse=None, n_components=8, n_nonzero_coefs=2).fit(telemetry)
+    assert not hasattr(learner, "search_")
+
+
+def test_mapped_integers_are_searched_as_their_values(tmp_path: Path, telemetry: np.ndarray) -> None:
+    np.save(tmp_path / "a.npy", np.round(telemetry * 1000).astype(np.int16))
+    learner = DictionaryLearner(target_nrmse=0.5, algorithm="mod", max_iter=1, random_state=0)
+    with pytest.warns(DataConversionWarning, match="int16"):
+        learner.fit(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    assert learner.search_.chosen.nrmse <= 0.5
+
+
 def test_m_or_n_of_1_is_learned() -> None:
     rng = np.random.default_rng(0)
     assert DictionaryLearner(1, 1).fit(rng.standard_normal((10, 4))).components_.shape == (1, 4)
@@ -266,6 +306,8 @@ def test_an_initial_dictionary_is_normalised(telemetry: np.ndarray) -> None:
         ({"init": np.ones((3, 3))}, "shape"),
         ({"init": np.full((4, 5), np.nan)}, "finite"),
         ({"init": np.zeros((4, 5))}, "zeros"),
+        ({"init": np.full((4, 5), "a")}, "real"),
+        ({"init": np.ones((4, 5)) * 1j}, "real"),
         ({"n_components": 11}, "n_samples=10 is less than n_components=11"),
     ],
 )

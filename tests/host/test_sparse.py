@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from sklearn.linear_model import orthogonal_mp, orthogonal_mp_gram
+from threadpoolctl import threadpool_info
 
 from edgetwin import core
 from edgetwin.dictionary import _engine, sparse_encode
-from edgetwin.dictionary.sparse import METHODS
+from edgetwin.dictionary.sparse import METHODS, one_blas_thread
 
 
 def problem(m: int, n: int, count: int, dtype: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +138,78 @@ def test_no_signals_have_no_codes() -> None:
 def test_bad_input_is_named(signals: np.ndarray, dictionary: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sparse_encode(signals, dictionary, **{"n_nonzero_coefs": 2, **options})
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [1e-30, 1e-15, 1e20, 1e37])
+def test_any_magnitude_is_coded_beside_any_other(method: str, scale: float) -> None:
+    signals, atoms = problem(12, 30, 60, "float32")
+    mixed = signals.copy()
+    mixed[::2] = signals[::2] * np.float32(scale) / 4
+    codes, alone = sparse_encode(mixed, atoms, 3, method=method), sparse_encode(signals, atoms, 3, method=method)
+    np.testing.assert_array_equal(codes.support, alone.support)
+    np.testing.assert_allclose(codes.coefficients[::2], alone.coefficients[::2] * (scale / 4), rtol=1e-3)
+    np.testing.assert_allclose(codes.coefficients[1::2], alone.coefficients[1::2], rtol=1e-6)
+
+
+def test_what_does_not_fit_the_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="scale the data"):
+        sparse_encode(np.full((4, 4), 3e38, np.float32), np.full((1, 4), 0.5, np.float32), 1)
+    with pytest.raises(ValueError, match="scale the data"):
+        sparse_encode(np.full((4, 4), 1e20, np.float32), np.full((1, 4), 0.5, np.float32), 1, tolerance=1.0)
+
+
+def test_blas_has_its_threads_again_after_concurrent_use() -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads()) == {1}
+    second.__exit__(None, None, None)
+    assert threads() == before
+
+
+def call(name: str, **changes: object) -> None:
+    """Calls the engine with arrays of 4 signals, 4 atoms and 1 atom a code, and other sizes than they have."""
+    eye, codes = np.eye(4, dtype="f4"), sparse_encode(np.eye(4, dtype="f4"), np.eye(4, dtype="f4"), 1)
+    sizes = {"real_size": 4, "m": 4, "n": 4, "ld": 64, "s": 1} | changes
+    real_size, m, n, ld, s = sizes.values()
+    out = (codes.support, codes.coefficients, codes.counts)
+    padded = np.zeros((4, 64), "f4")
+    if name == "batch_omp":
+        _engine.batch_omp(real_size, m, n, ld, s, 0.0, eye, eye, padded, padded, *out)
+    elif name == "baseline_omp":
+        _engine.baseline_omp("naive", real_size, m, n, s, 0.0, eye, eye, *out)
+    elif name == "residuals":
+        _engine.residuals(real_size, m, n, s, eye, eye, *out, eye.copy(), np.zeros(4))
+    else:
+        _engine.update_atoms(real_size, 1, 0.0, m, n, s, eye.copy(), *out, eye.copy())
+
+
+@pytest.mark.parametrize("name", ["batch_omp", "baseline_omp", "residuals", "update_atoms"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"real_size": size} for size in (0, 2, 16)),
+        *({size: value} for size in "mns" for value in (-1, 0, 5, 1 << 31, 1 << 62)),
+    ],
+)
+def test_the_engine_refuses_sizes_that_its_buffers_do_not_have(name: str, changes: dict[str, int]) -> None:
+    call(name)
+    with pytest.raises(ValueError):
+        call(name, **changes)
+
+
+def test_an_atom_that_a_code_names_twice_is_no_overflow() -> None:
+    eye = np.eye(4, dtype="f4")
+    support, counts = np.zeros((4, 3), np.int32), np.full(4, 3, np.int32)
+    atoms, residual = eye.copy(), eye.copy()
+    _engine.update_atoms(4, 2, 0.0, 4, 4, 3, atoms, support, np.ones((4, 3), "f4"), counts, residual)
+    assert np.isfinite(atoms).all()
 
 
 def test_the_engine_refuses_buffers_that_are_too_small() -> None:

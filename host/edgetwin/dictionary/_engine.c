@@ -94,6 +94,17 @@ static int holds(const Py_buffer *buffer, size_t bytes, const char *name)
     return 0;
 }
 
+/* Reports sizes that no buffer can have. With these checked, a product of two of them and of a real's size is exact. */
+static int are_sizes(unsigned real_size, Py_ssize_t m, Py_ssize_t n, Py_ssize_t ld, Py_ssize_t s)
+{
+    const Py_ssize_t most = INT32_MAX / 2;
+    if ((real_size == sizeof(float) || real_size == sizeof(double)) && m >= 1 && n >= 1 && ld >= n && s >= 1 &&
+        m <= most && n <= most && ld <= most && s <= m && s <= n)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "m, n, s, ld or the size of a real is out of range");
+    return 0;
+}
+
 static int codes_hold(const Py_buffer *support, const Py_buffer *coefficients, const Py_buffer *counts, size_t s,
                       unsigned real_size, engine_codes *codes)
 {
@@ -134,7 +145,9 @@ static PyObject *engine_batch_omp(PyObject *self, PyObject *args)
     const size_t real = real_size;
     engine_codes codes;
     const engine_problem problem = {(size_t)m, (size_t)n, held.of[0].buf, held.of[1].buf, tolerance};
-    if ((size_t)ld * real % ENGINE_PADDING != 0 || ld < n) {
+    if (!are_sizes(real_size, m, n, ld, s))
+        goto done;
+    if ((size_t)ld * real % ENGINE_PADDING != 0) {
         PyErr_SetString(PyExc_ValueError, "ld is not padded");
         goto done;
     }
@@ -173,7 +186,8 @@ static PyObject *engine_baseline_omp(PyObject *self, PyObject *args)
         return NULL;
     engine_codes codes;
     const engine_problem problem = {(size_t)m, (size_t)n, held.of[0].buf, held.of[1].buf, tolerance};
-    if (!codes_hold(&held.of[2], &held.of[3], &held.of[4], (size_t)s, real_size, &codes) ||
+    if (!are_sizes(real_size, m, n, n, s) ||
+        !codes_hold(&held.of[2], &held.of[3], &held.of[4], (size_t)s, real_size, &codes) ||
         !holds(&held.of[0], codes.rows * (size_t)m * real_size, "signals") ||
         !holds(&held.of[1], (size_t)(n * m) * real_size, "atoms"))
         goto done;
@@ -221,7 +235,8 @@ static PyObject *engine_residuals(PyObject *self, PyObject *args)
         return NULL;
     engine_codes codes;
     const engine_problem problem = {(size_t)m, (size_t)n, held.of[0].buf, held.of[1].buf, 0.0};
-    if (!codes_hold(&held.of[2], &held.of[3], &held.of[4], (size_t)s, real_size, &codes) ||
+    if (!are_sizes(real_size, m, n, n, s) ||
+        !codes_hold(&held.of[2], &held.of[3], &held.of[4], (size_t)s, real_size, &codes) ||
         !holds(&held.of[0], codes.rows * (size_t)m * real_size, "signals") ||
         !holds(&held.of[1], (size_t)(n * m) * real_size, "atoms") ||
         !holds(&held.of[5], codes.rows * (size_t)m * real_size, "residual") ||
@@ -255,7 +270,8 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
                           &held.of[2], &held.of[3], &held.of[4]))
         return NULL;
     engine_codes codes;
-    if (!codes_hold(&held.of[1], &held.of[2], &held.of[3], (size_t)s, real_size, &codes) ||
+    if (!are_sizes(real_size, m, n, n, s) ||
+        !codes_hold(&held.of[1], &held.of[2], &held.of[3], (size_t)s, real_size, &codes) ||
         !holds(&held.of[0], (size_t)(n * m) * real_size, "atoms") ||
         !holds(&held.of[4], codes.rows * (size_t)m * real_size, "residual"))
         goto done;
@@ -265,7 +281,7 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
     }
     starts = PyMem_Calloc((size_t)n + 2, sizeof *starts);
     entries = PyMem_Malloc((codes.rows * (size_t)s + 1) * sizeof *entries);
-    scratch = PyMem_Malloc((2 * (size_t)m + codes.rows) * real_size);
+    scratch = PyMem_Malloc((2 * (size_t)m + codes.rows * (size_t)s) * real_size);
     if (starts == NULL || entries == NULL || scratch == NULL) {
         PyErr_NoMemory();
         goto done;

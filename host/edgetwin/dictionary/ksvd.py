@@ -51,17 +51,17 @@ def learn_by_ksvd(
     atoms = np.array(start.memory.get("atoms", best), dtype=np.float32, order="C")
     trials = int(start.memory.get("trials", 0))
     state = Factorisation(signals, atoms, n_nonzero_coefs, n_jobs)
-    with one_blas_thread():
-        while True:
+    while True:
+        with one_blas_thread():
             encoder = state.encoder()
             state.code_signals(encoder)
             moved, trials = relocate_atoms(state, encoder, trials)
             for _ in range(UPDATES):
                 state.update_atoms(power_steps)
             replaced += moved + replace_atoms(state)
-            error = state.error() * scale
-            if not errors or error < errors[-1]:
-                best = state.atoms.copy()
-            errors.append(min([error, *errors[-1:]]))
-            memory = {"atoms": state.atoms.copy(), "trials": np.array(trials)}
-            yield Iteration(best, np.array(errors), replaced, memory)
+        error = state.error() * scale
+        if not errors or error < errors[-1]:
+            best = state.atoms.copy()
+        errors.append(min([error, *errors[-1:]]))
+        memory = {"atoms": state.atoms.copy(), "trials": np.array(trials)}
+        yield Iteration(best, np.array(errors), replaced, memory)

@@ -74,7 +74,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     n_iter_ : iterations run.
     error_ : (n_iter_,) float64, ‖Y − X D‖_F / √(N m) after each iteration; for "ksvd" and "aksvd" of the best iteration
         so far, whose atoms are kept.
-    n_replaced_ : unused or near-duplicate atoms that were replaced by badly represented signals, in all.
+    n_replaced_ : atoms that were given to badly represented signals, in all: unused, near-duplicate or of little use.
     search_ : all trials and the chosen one, where `target_nrmse` is given.
     n_features_in_ : m.
 
@@ -176,24 +176,21 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         self._validate_params()
         first = not hasattr(self, "components_")
+        _say_conversion(X)
         batch = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=first)
         if first:
             self._choose_size(batch, *batch.shape)
-            self._online = Iteration(self._initial_atoms(ArraySource(batch)), np.zeros(0))
-        self._online = learn_online_step(ArraySource(batch), self._online, self.n_nonzero_coefs_, n_jobs=self.n_jobs)
-        self._take(self._online)
+            state = Iteration(self._initial_atoms(ArraySource(batch)), np.zeros(0))
+        else:
+            state = self._online or Iteration(self.components_, self.error_, self.n_replaced_)
+        self._take(learn_online_step(ArraySource(batch), state, self.n_nonzero_coefs_, n_jobs=self.n_jobs))
         return self
 
     def encode(self, X: npt.ArrayLike) -> SparseCodes:
         """Sparse codes of the signals X (N, m)."""
         check_is_fitted(self)
         signals = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        exponent = int(np.frexp(np.max(np.abs(signals)))[1])
-        codes = sparse_encode(np.ldexp(signals, -exponent), self.components_, self.n_nonzero_coefs_, n_jobs=self.n_jobs)
-        coefficients = np.ldexp(codes.coefficients, exponent)
-        if not np.isfinite(coefficients).all():
-            raise ValueError("a coefficient does not fit a float32: scale the data")
-        return SparseCodes(codes.support, coefficients, codes.counts, codes.n_components)
+        return sparse_encode(signals, self.components_, self.n_nonzero_coefs_, n_jobs=self.n_jobs)
 
     def transform(self, X: npt.ArrayLike) -> Float32Array:
         """The codes of X (N, m) as a dense array (N, n); `encode` gives them without the zeros."""
@@ -219,10 +216,12 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             if self.algorithm not in ("mod", "online"):
                 raise ValueError(f"algorithm={self.algorithm!r} needs the signals in memory: take 'mod' or 'online'")
             source = source_of(X)
+            _say_conversion(X)
             self.n_features_in_ = source.shape[1]
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
             return X, source
-        if getattr(X, "dtype", None) is not None and getattr(X.dtype, "kind", "f") in "iub":
-            warnings.warn(f"X holds {X.dtype}: converted to float", DataConversionWarning, stacklevel=3)
+        _say_conversion(X)
         dtype = np.float32 if self.algorithm in ("ksvd", "aksvd") else [np.float64, np.float32]
         signals = validate_data(self, X, dtype=dtype, order="C")
         return signals, ArraySource(signals)
@@ -230,6 +229,8 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _choose_size(self, signals: Any, count: int, m: int) -> None:
         """Sets `n_components_`, `n_nonzero_coefs_` and `search_`."""
         n, s = self.n_components, self.n_nonzero_coefs
+        if hasattr(self, "search_"):
+            del self.search_
         if self.target_nrmse is not None:
             if is_dask(signals):
                 raise ValueError("target_nrmse needs the signals in memory: search with a part of them, then give n, s")
@@ -259,15 +260,13 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self, signals: Any, source: Source, resume_from: Iteration | None, scale: float
     ) -> Iterator[Iteration]:
         """The algorithm's iterations, their errors in the units of the signals as they were given."""
-        s, start = self.n_nonzero_coefs_, resume_from
-        if start is not None and start.number >= self.max_iter:
-            return
+        s, start, shape = self.n_nonzero_coefs_, resume_from, (self.n_components_, source.shape[1])
         if start is None:
             start = Iteration(self._initial_atoms(source), np.zeros(0))
-        elif start.atoms.shape != (self.n_components_, source.shape[1]):
-            raise ValueError(
-                f"resume_from has atoms of shape {start.atoms.shape}, not {(self.n_components_, source.shape[1])}"
-            )
+        elif start.atoms.shape != shape:
+            raise ValueError(f"resume_from has atoms of shape {start.atoms.shape}, not {shape}")
+        if start.number >= self.max_iter:
+            return
         if self.algorithm in ("mod", "online"):
             yield from learn_in_passes(
                 source,
@@ -286,9 +285,10 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """n unit-norm atoms. Where too few signals differ, random directions fill up."""
         shape = (self.n_components_, source.shape[1])
         if isinstance(self.init, np.ndarray):
-            if self.init.shape != shape or not np.all(np.isfinite(self.init)):
-                raise ValueError(f"init must be finite, of shape (n_components, n_features) = {shape}")
-            atoms = self.init.astype(np.float64)
+            if self.init.dtype.kind not in "fiub" or self.init.shape != shape or not np.all(np.isfinite(self.init)):
+                raise ValueError(f"init must be real, finite, of shape (n_components, n_features) = {shape}")
+            peaks = np.abs(self.init).max(axis=1, keepdims=True).astype(np.float64)
+            atoms = self.init / np.where(peaks > 0, peaks, 1)  # no square overflows or vanishes
         elif self.init in ("data", "local"):
             atoms = draw_atoms(source, self.n_components_, self.random_state)
             if self.init == "local":
@@ -305,7 +305,7 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.error_ = iteration.errors
         self.n_iter_ = iteration.number
         self.n_replaced_ = iteration.n_replaced
-        self._online = iteration
+        self._online = iteration if self.algorithm == "online" else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -315,6 +315,12 @@ class DictionaryLearner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
+
+
+def _say_conversion(X: Any) -> None:
+    dtype = getattr(X, "dtype", None)
+    if getattr(dtype, "kind", "f") in "iub":
+        warnings.warn(f"X holds {dtype}: converted to float", DataConversionWarning, stacklevel=4)
 
 
 def _settled(errors: npt.NDArray[np.float64], tol: float) -> bool:

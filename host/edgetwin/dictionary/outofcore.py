@@ -93,7 +93,7 @@ class _Memory:
 
     @classmethod
     def of(cls, state: Iteration) -> _Memory:
-        if not state.memory:
+        if "gram" not in state.memory:
             return cls(Statistics.empty(*state.atoms.shape), 0)
         arrays = state.memory
         statistics = Statistics(

@@ -95,14 +95,14 @@ def _unrepresented_direction(state: Factorisation, rank: int, users: int) -> Flo
         or not residuals[worst[rank]] > REPRESENTED**2 * squared_norms(state.signals[worst[[rank]]])[0]
     ):
         return None
-    left = state.residual[worst]
+    left = state.residual[worst].astype(np.float64)
     direction = left[rank]
     for _ in range(DIRECTION_STEPS):
-        direction = direction / np.sqrt(np.dot(direction, direction))
+        direction = direction / np.linalg.norm(direction)
         shares = left @ direction
         alike = _largest(np.abs(shares), users)
         direction = shares[alike] @ left[alike]
-    return np.asarray(direction / np.sqrt(np.dot(direction, direction)), dtype=np.float32)
+    return np.asarray(direction / np.linalg.norm(direction), dtype=np.float32)
 
 
 def _largest(values: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.intp]:
@@ -168,7 +168,7 @@ def _merge(state: Factorisation, atom: int, twin: int, gain_from: int) -> bool:
 
 def _dedicate(state: Factorisation, atom: int, row: int) -> None:
     """Makes `atom` the direction of signal `row`, and the whole of its code."""
-    norm = np.float32(np.linalg.norm(state.signals[row]))
+    norm = np.float32(np.sqrt(squared_norms(state.signals[[row]])[0]))
     state.atoms[atom] = state.signals[row] / norm
     state.codes.support[row] = 0
     state.codes.coefficients[row] = 0.0

@@ -5,10 +5,12 @@ What a board sends is computed by :mod:`edgetwin.core`; tests hold the two to th
 
 from __future__ import annotations
 
+import math
+import operator
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import joblib
@@ -30,6 +32,8 @@ METHODS: tuple[Method, ...] = ("batch", "cholesky", "qr", "naive")
 # Correlations of a block of signals with all atoms stay in the last cache: this many of them.
 _BLOCK_CORRELATIONS = 1 << 20
 _BLOCK_ROWS = 2048
+# Values between this and its inverse have squares, and sums of them, that a float32 holds.
+_LARGEST = 2.0**50
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def sparse_encode(
 
     Parameters
     ----------
-    signals : (N, m) real, finite.
+    signals : (N, m) real, finite, of any magnitude if there is no tolerance.
     dictionary : (n, m), unit-norm atoms. Codes are float64 if both arrays are, else float32.
     n_nonzero_coefs : most atoms a code may use, s >= 1; at most min(s, m, n) are used.
     tolerance : a code ends when the norm of the residual is at most this.
@@ -102,20 +106,28 @@ def sparse_encode(
 
     Raises
     ------
-    ValueError : for arrays that do not fit each other, values that are not finite, s < 1 or a negative tolerance.
+    ValueError : for arrays that do not fit each other, values that are not finite, s < 1, a negative tolerance, and
+        coefficients that do not fit the type.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     y, atoms = _checked(signals, dictionary, float32=method == "qr")
-    if n_nonzero_coefs < 1:
+    if operator.index(n_nonzero_coefs) < 1:
         raise ValueError(f"n_nonzero_coefs must be 1 or more, not {n_nonzero_coefs}")
-    if not (np.isfinite(tolerance) and tolerance >= 0):
+    if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance must be finite and not negative, not {tolerance}")
     s = min(n_nonzero_coefs, *atoms.shape)
     if method == "batch" and len(y) * s < len(atoms):
         method = "cholesky"
+    y, exponents = _within_squares(y, tolerance)
     with one_blas_thread():
-        return Encoder(atoms, s, tolerance, method).encode(y, n_jobs)
+        codes = Encoder(atoms, s, tolerance, method).encode(y, n_jobs)
+    if exponents is not None:
+        with np.errstate(over="ignore"):
+            np.ldexp(codes.coefficients, exponents[:, None], out=codes.coefficients)
+        if not np.isfinite(codes.coefficients).all():
+            raise ValueError(f"a coefficient does not fit {atoms.dtype}: scale the data")
+    return codes
 
 
 class Encoder:
@@ -184,22 +196,40 @@ def in_blocks(n_rows: int, block_rows: int, work: Callable[[slice], None], n_job
         joblib.Parallel(n_jobs=threads, require="sharedmem")(joblib.delayed(work)(rows) for rows in blocks)
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Threads are ours, over blocks of signals: BLAS gets one each, and rounds the same for any number of them."""
-    with _threadpools().limit(limits=1, user_api="blas"):
-        yield
+class _BlasLimit:
+    """One BLAS thread while anyone in the process asks for it: the limit is the process's, so the last one lifts it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._pools: ThreadpoolController | None = None
+        self._limiter: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Threads are ours, over blocks of signals: BLAS gets one each, and rounds the same for any number of them."""
+        with self._lock:
+            self._holders += 1
+            if self._holders == 1:
+                self._pools = self._pools or ThreadpoolController()
+                self._limiter = self._pools.limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    self._limiter.restore_original_limits()
 
 
-@cache
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()
+one_blas_thread = _BlasLimit()
 
 
 def _checked(signals: npt.ArrayLike, dictionary: npt.ArrayLike, *, float32: bool) -> tuple[FloatArray, FloatArray]:
     """Both arrays in C order and one type, after the checks that :func:`sparse_encode` names."""
     y, d = np.asarray(signals), np.asarray(dictionary)
-    dtype = np.float64 if y.dtype == d.dtype == np.float64 and not float32 else np.float32
+    double = all(array.dtype.kind == "f" and array.dtype.itemsize == 8 for array in (y, d)) and not float32
+    dtype = np.float64 if double else np.float32
     for array, name in ((y, "signals"), (d, "dictionary")):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
@@ -207,12 +237,27 @@ def _checked(signals: npt.ArrayLike, dictionary: npt.ArrayLike, *, float32: bool
             raise ValueError(f"{name} must have two dimensions, not shape {array.shape}")
     if y.shape[1] != d.shape[1] or len(d) == 0:
         raise ValueError(f"signals {y.shape} and dictionary {d.shape} must have the same number of columns")
-    y = np.ascontiguousarray(y, dtype)
-    d = np.ascontiguousarray(d, dtype)
+    with np.errstate(over="ignore"):
+        y = np.ascontiguousarray(y, dtype)
+        d = np.ascontiguousarray(d, dtype)
     for array, name in ((y, "signals"), (d, "dictionary")):
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN, infinity or a value too large for {array.dtype}")
     return y, d
+
+
+def _within_squares(signals: FloatArray, tolerance: float) -> tuple[FloatArray, npt.NDArray[np.int32] | None]:
+    """Signals whose squares neither overflow nor vanish, and the powers of two that they were divided by, if any."""
+    peaks = np.maximum(signals.max(axis=1, initial=0), -signals.min(axis=1, initial=0))
+    strange = (peaks > _LARGEST) | ((peaks < 1 / _LARGEST) & (peaks > 0))
+    if not strange.any():
+        return signals, None
+    if tolerance > 0:
+        if peaks.max() > _LARGEST:
+            raise ValueError(f"with a tolerance, signals must not be larger than {_LARGEST:.0e}: scale the data")
+        return signals, None
+    exponents = np.where(strange, np.frexp(peaks)[1], 0).astype(np.int32)
+    return np.ldexp(signals, -exponents[:, None]), exponents
 
 
 def _aligned(shape: tuple[int, int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -98,11 +98,12 @@ def search(
     sizes = sorted({n for n in n_candidates or _default_sizes(m, len(rest)) if n <= len(rest)})
     if not sizes:
         raise ValueError(f"n_samples={count} are too few to try {min(n_candidates or [1])} atoms and hold some out")
-    judged = signals[np.sort(held_out)]
+    dtype = signals.dtype if signals.dtype.kind == "f" else np.dtype(np.float32)
+    judged = signals[np.sort(held_out)].astype(dtype)
     trials: list[Trial] = []
     for done, n in enumerate(sizes, start=1):
         sparsities = sorted({min(s, m, n) for s in s_candidates or SPARSITIES if s_candidates or s <= max(1, m // 2)})
-        learned_from = signals[np.sort(rest[: max(LEARNED_FROM, SIGNALS_AN_ATOM * n)])]
+        learned_from = signals[np.sort(rest[: max(LEARNED_FROM, SIGNALS_AN_ATOM * n)])].astype(dtype)
         # One dictionary serves every s: learned for a middle one, it is nearly as good for the others.
         atoms = np.asarray(learn(learned_from, n, sparsities[len(sparsities) // 2]), judged.dtype)
 
