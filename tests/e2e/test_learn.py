@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from edgetwin.data import load_asd
 from edgetwin.deploy import DictionaryBundle
@@ -156,13 +158,48 @@ def test_a_search_shows_its_curve(folder):
         (("--compression", "0.8", "--atoms", "3"), "--atoms"),
         (("--target-nrmse", "7"), "between 0 and 1"),
         (("--jobs", "0"), "jobs"),
+        (("--bits", "3"), "4 to 16"),
+        (("--atom-type", "int7"), "int8"),
+        (("--tolerance", "inf"), "finite"),
+        (("--tolerance", "nan"), "tolerance"),
+        (("--output", "sensor.npy"), "--output would be one file"),
+        (("--output", "./twin/../one.png", "--picture", "one.png"), "--picture would be one file"),
+        (("--output", "link.npy"), "--output would be one file"),
     ],
 )
-def test_options_that_cannot_be_are_refused_before_anything_is_learned(folder, words, said):
-    out, err = learn("sensor.npy", "-o", "never.etd", *words, cwd=folder, code=2)
+def test_options_that_cannot_be_are_refused_before_anything_is_learned(tmp_path, folder, words, said):
+    os.link(folder / "sensor.npy", tmp_path / "sensor.npy")
+    (tmp_path / "link.npy").symlink_to("sensor.npy")
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "never.etd.checkpoint").write_bytes(b"left over")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    out, err = learn("sensor.npy", "-o", "never.etd", *words, cwd=tmp_path, code=2)
     assert said in err
     assert (out, err.count("\n")) == ("", 1)
-    assert not list(folder.glob("never.etd*"))
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_images_in_an_archive_are_learned_as_images_and_never_overwritten(tmp_path):
+    digits = load_digits()
+    np.savez(tmp_path / "digits.npz", x_train=digits.images[:200].astype(np.uint8), y_train=digits.target[:200])
+    words = ("digits.npz:x_train", "-n", "16", "-s", "3", "--iterations", "2", "--json")
+    result, err = learn(*words, "-o", "digits.etd", "--picture", "digits.png", cwd=tmp_path)
+    assert (result["signals"], result["m"], result["n"]) == (200, 64, 16)
+    assert err == "rows are images of 8 x 8; --init, if not given, is local\n"
+    assert DictionaryBundle.load(tmp_path / "digits.etd").channels == 1
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+    assert learn(*words, "--image", "8x8", "--init", "local", "-o", "digits.etd", cwd=tmp_path)[0]["id"] == result["id"]
+    _, err = learn(*words, "-o", "digits.npz", cwd=tmp_path, code=2)
+    assert "one file" in err
+    _, err = learn("digits.npz", "-o", "digits.etd", cwd=tmp_path, code=2)
+    assert "digits.npz:KEY, KEY one of x_train, y_train" in err
+
+
+def test_the_summary_does_not_wait_for_a_picture_that_cannot_be_written(folder):
+    words = ("sensor.npy", "-o", "p.etd", "-n", "8", "-s", "2", "--iterations", "1", "--json")
+    result, err = learn(*words, "--picture", "sensor.npy/p.png", cwd=folder, code=2)
+    assert result["n"] == 8
+    assert "cannot write" in err
 
 
 def test_a_folder_is_no_output(folder):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from edgetwin.bench.omp import BASELINES, Problem, compare, problems
 from edgetwin.cli import app
+from edgetwin.errors import UserError
 
 KEYS = {"m", "n", "s", "dtype", "threads", "signals_per_second", "peer", "peer_signals_per_second", "ratio"}
 
@@ -25,6 +26,38 @@ def test_rows_are_printed_as_json_and_the_algorithms_as_a_picture(tmp_path: Path
     assert {row["peer"] for row in rows} == {"spams", "scikit-learn", "cholesky", "qr", "naive"}
     assert all(np.isfinite(row["ratio"]) and row["ratio"] > 0 for row in rows)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("folder", [".", "file/folder", "/proc/nope"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured(folder, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need edgetwin[report]")
+    monkeypatch.setattr("edgetwin.bench.omp.compare", lambda problem: pytest.fail("measured"))
+    (tmp_path / "file").touch()
+    (tmp_path / "p.png").mkdir()
+    result = CliRunner().invoke(app, ["bench", "omp", "--picture", str(tmp_path / folder / "p.png")])
+    assert isinstance(result.exception, UserError)
+    assert not result.stdout
+
+
+def test_without_matplotlib_a_picture_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("edgetwin.bench.omp.compare", lambda problem: pytest.fail("measured"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = CliRunner().invoke(app, ["bench", "omp", "--picture", str(tmp_path / "p.png")])
+    assert isinstance(result.exception, UserError)
+    assert "edgetwin[report]" in str(result.exception)
+
+
+def test_rows_are_printed_before_the_picture_is_drawn(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need edgetwin[report]")
+
+    def fails(rows):
+        raise UserError("disk full")
+
+    monkeypatch.setattr("edgetwin.bench.omp.problems", lambda budget: [Problem(*BASELINES, 1, "naive", 100, 1)])
+    monkeypatch.setattr("edgetwin.bench.omp.baselines_picture", fails)
+    result = CliRunner().invoke(app, ["bench", "omp", "--json", "--picture", str(tmp_path / "p.png")])
+    assert isinstance(result.exception, UserError)
+    assert len(json.loads(result.stdout)) == 1
 
 
 def test_the_full_budget_has_the_sizes_that_were_asked_for() -> None:

@@ -21,8 +21,10 @@ from edgetwin.cli import main
 from edgetwin.data import DataError, load_telemetry
 from edgetwin.dictionary.compression import atoms_for, compression_of
 from edgetwin.errors import UserError
+from edgetwin.link.frame import Frame, FrameType, encode
 from edgetwin.nn.backend import load_keras, require_keras
 from edgetwin.nn.training import Schedule
+from edgetwin.twin.wire import sent_bytes
 
 SHARED_DATA = Path(os.environ.get("EDGETWIN_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
@@ -167,6 +169,12 @@ def test_representativity_counts_what_is_really_sent(telemetry):
     assert sizes == {"original": 540, "omp": 540, "wire": 540, "random": 162}
 
 
+def test_codes_are_sent_in_code_frames():
+    codes = [b"\x00", bytes(range(40)), None]  # the last one: a signal with NaN
+    frames = [encode(Frame(FrameType.CODE, bytes([1, 0, 0, 0, 0, 0]) + (code or b""), 1, 1, 0, 7)) for code in codes]
+    assert sent_bytes(codes) == sum(map(len, frames))
+
+
 def test_a_part_without_its_data_is_reported(partial):
     assert isinstance(partial.classification["forda"], NotRun)
     assert "ucr_forda" in json.loads(json.dumps(partial.to_dict()))["classification"]["forda"]["reason"]
@@ -213,9 +221,11 @@ def test_the_command_writes_results_and_prints_one_object(keras, tmp_path, monke
         (["--only", "cifar"], "cifar"),
         (["--budget", "huge"], "huge"),
         (["--data", "/nowhere"], "not a folder"),
+        (["--data", "/nowhere", "--output", f"{__file__}/out"], "cannot write"),
     ],
 )
 def test_a_bad_option_is_one_line_and_exit_code_2(arguments, said, keras, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="figures need edgetwin[report]")
     monkeypatch.setattr(sys, "argv", ["edgetwin", "bench", "dl4dt", "--only", "forda", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()

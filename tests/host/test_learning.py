@@ -44,6 +44,7 @@ def test_a_file_of_equal_series_gives_one_signal_a_series():
         (LearningPlan(window=8, n_nonzero_coefs=9), "lower --nonzero"),
         (LearningPlan(coefficient_bits=3), "4 to 16"),
         (LearningPlan(atom_type="float64"), "int8"),
+        (LearningPlan(tolerance=float("inf")), "finite"),
         (LearningPlan(algorithm="svd"), "ksvd, aksvd, mod, online"),
         (LearningPlan(compression=0.8, n_components=4), "without --atoms"),
         (LearningPlan(compression=0.8, target_nrmse=0.1), "without --target-nrmse"),
@@ -53,8 +54,10 @@ def test_a_file_of_equal_series_gives_one_signal_a_series():
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_in_one_line(plan, said):
+    iterations = []
     with pytest.raises(UserError, match=said):
-        learn_bundle(samples(640), plan)
+        learn_bundle(samples(640), plan, iterations.append, starting=iterations.append)
+    assert not iterations
 
 
 def test_a_signal_longer_than_a_board_takes_is_refused():
@@ -328,6 +331,7 @@ def test_a_file_too_large_for_memory_is_learned_from_the_disk(tmp_path, monkeypa
     assert open_training_set(path).in_memory
     monkeypatch.setattr("edgetwin.deploy.training._SHARE_OF_MEMORY", 0.0)
     monkeypatch.setattr("edgetwin.deploy.training._CHUNK_BYTES", 100_000)
+    open_training_set(path)  # the first call imports parts of Dask
     tracemalloc.start()
     large = open_training_set(path)
     assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 3
@@ -336,6 +340,27 @@ def test_a_file_too_large_for_memory_is_learned_from_the_disk(tmp_path, monkeypa
     np.testing.assert_array_equal(large.signals.compute()[:2160], TrainingSet.of(telemetry(8640)).signals)
     learned = learn_bundle(large, LearningPlan(n_components=64, max_iter=3, target_nrmse=0.4))
     assert learned.iteration.number == 3
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_file_of_images_is_cut_before_it_is_reshaped(tmp_path, monkeypatch, order):
+    pytest.importorskip("dask.array")
+    path = tmp_path / "images.npy"
+    images = np.tile(load_asd("omi-1").train[:8000].reshape(4000, 2, 19), (8, 1, 1))
+    np.save(path, np.asarray(images, order=order))
+    monkeypatch.setattr("edgetwin.deploy.training._SHARE_OF_MEMORY", 0.0)
+    monkeypatch.setattr("edgetwin.deploy.training._CHUNK_BYTES", 100_000)
+    open_training_set(path).spread(20)  # the first call imports parts of Dask
+    tracemalloc.start()
+    training = open_training_set(path)
+    spread = training.spread(20)
+    piece = training.signals[31990:].compute()
+    assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 3
+    tracemalloc.stop()
+    assert (training.signals.shape, training.image, training.in_memory) == ((32000, 38), (2, 19), False)
+    np.testing.assert_array_equal(piece, images[31990:].reshape(10, 38))
+    np.testing.assert_array_equal(spread, TrainingSet(images.reshape(32000, 38)).spread(20))
+    np.testing.assert_array_equal(training.signals[7].compute(), images[7].ravel())
 
 
 def test_a_file_of_images_needs_no_size(tmp_path):

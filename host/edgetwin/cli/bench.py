@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +17,10 @@ from rich.table import Table
 
 from edgetwin.cli.console import error_console, print_json, progress_bar, say
 from edgetwin.cli.options import AsJson
+from edgetwin.errors import UserError
+
+if TYPE_CHECKING:
+    from edgetwin.bench.omp import Comparison
 
 bench = typer.Typer(name="bench", help="Experiments: our figures beside published ones.", no_args_is_help=True)
 
@@ -58,6 +63,7 @@ def dl4dt(
 
     require_matplotlib()
     require_keras()
+    _check_writable(output)
     parts = [part.value for part in only or _Part]
     with _tracking() as track:
         results, examples = run(budget.value, BUDGETS[budget.value], parts, folder=data, seed=seed, track=track)
@@ -70,6 +76,16 @@ def dl4dt(
     for table in tables(results):
         Console().print(table)
     say(f"{results.seconds:.0f} s; {', '.join(path.name for path in figures)} and results.json are in {output}")
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises UserError for a folder that is not there and cannot be made, or takes no file: better before long work."""
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -105,19 +121,27 @@ def omp(
     Example: edgetwin bench omp --budget smoke
     """
     from edgetwin.bench.omp import baselines_picture, compare, problems
+    from edgetwin.deploy.pictures import check_picture
     from edgetwin.files import write_atomically
 
+    if picture is not None:
+        check_picture(picture)
+        _check_writable(picture.parent)
     rows = []
     with _tracking() as track:
         for problem in problems(budget.value):
             done = track(f"{problem.m} x {problem.n}, {problem.s} against {problem.peer}", 1)
             rows.append(compare(problem))
             done()
-    if picture is not None:
-        write_atomically(picture, baselines_picture(rows))
     if as_json:
         print(json.dumps([row.as_row() for row in rows]))
-        return
+    else:
+        Console().print(_omp_table(rows))
+    if picture is not None:
+        write_atomically(picture, baselines_picture(rows))
+
+
+def _omp_table(rows: Sequence[Comparison]) -> Table:
     table = Table(
         "m x n, s", "threads", "signals/s", "peer", "peer's signals/s", "ratio", title="Batch OMP and its peers"
     )
@@ -130,4 +154,4 @@ def omp(
             f"{row.peer_signals_per_second:,.0f}",
             f"{row.ratio:.1f}",
         )
-    Console().print(table)
+    return table

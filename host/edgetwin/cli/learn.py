@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,10 +132,29 @@ def learn(
     if picture is not None:
         check_picture(picture)
     checkpoint = output.with_name(f"{output.name}.checkpoint")
+    _check_distinct(file, output, checkpoint, picture)
     training = open_training_set(file, window, rows_are_signals, size)
-    _say_what_becomes_of(checkpoint, resume)
-    with _watching(iterations) as (progress, searching):
-        learned = learn_bundle(training, plan, progress, searching=searching, checkpoint=checkpoint, resume=resume)
+    with _watching(iterations) as (progress, searching, tell):
+
+        def starting(start: Iteration | None) -> None:
+            if training.image is not None and size is None:
+                tell("rows are images of {} x {}; --init, if not given, is local".format(*training.image))
+            if start is not None:
+                tell(f"going on from {checkpoint}")
+            elif resume:
+                tell(f"no {checkpoint}: learning starts afresh")
+            elif checkpoint.exists():
+                tell(f"{checkpoint} of an unfinished run will be replaced: give --resume to go on with that one")
+
+        learned = learn_bundle(
+            training,
+            plan,
+            progress,
+            searching=searching,
+            starting=starting,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
     learned.bundle.save(output)
     if learned.complete:
         checkpoint.unlink(missing_ok=True)
@@ -149,11 +169,11 @@ def learn(
     with progress_bar() as bar:
         sample = learned.training.spread(affordable(learned.bundle))
         wire = measure(twin, sample, lambda blocks: bar.track(blocks, description="coding as a board does"))
-    if picture is not None:
-        _draw(picture, f"{file.name}, m = {learned.bundle.m}", learned, wire.usage)
     result = _summary(learned, twin, wire)
     result["seconds"] = round(time.monotonic() - started, 1)
     show_result(f"{output}", result, _LABELS, as_json=as_json)
+    if picture is not None:
+        _draw(picture, f"{file.name}, m = {learned.bundle.m}", learned, wire.usage)
     if not learned.complete:
         raise typer.Exit(_INTERRUPTED)
 
@@ -168,16 +188,23 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _say_what_becomes_of(checkpoint: Path, resume: bool) -> None:
-    if resume:
-        say(f"going on from {checkpoint}" if checkpoint.exists() else f"no {checkpoint}: learning starts afresh")
-    elif checkpoint.exists():
-        say(f"{checkpoint} of an unfinished run will be replaced: give --resume to go on with that one")
+def _check_distinct(file: Path, output: Path, checkpoint: Path, picture: Path | None) -> None:
+    """Raises UserError where two of them are one file, under whatever name."""
+    # FILE.npz:KEY is in FILE.npz.
+    source = file if file.exists() else Path(str(file).rpartition(":")[0] or file)
+    named = {"the input": source, "--output": output, "the checkpoint": checkpoint}
+    if picture is not None:
+        named["--picture"] = picture
+    for (one, path), (other, same) in combinations(named.items(), 2):
+        if path.resolve() == same.resolve() or (path.exists() and same.exists() and path.samefile(same)):
+            raise UserError(f"{same}: {one} and {other} would be one file: give another name")
 
 
 @contextmanager
-def _watching(total: int) -> Iterator[tuple[Callable[[Iteration], None], Callable[[int, int], None]]]:
-    """Shows iterations, and what a search tries before them: a bar on a terminal, else a line now and then."""
+def _watching(
+    total: int,
+) -> Iterator[tuple[Callable[[Iteration], None], Callable[[int, int], None], Callable[[str], None]]]:
+    """Shows iterations, what a search tries before them, and lines: a bar on a terminal, else a line now and then."""
     with progress_bar() as bar:
         # The time left comes from all iterations: one may take longer than the half minute that rich looks back.
         bar.speed_estimate_period = float("inf")
@@ -202,7 +229,11 @@ def _watching(total: int) -> Iterator[tuple[Callable[[Iteration], None], Callabl
         def searched(done: int, sizes: int) -> None:
             bar.update(search_task, completed=done, total=sizes, visible=done < sizes)
 
-        yield iterated, searched
+        def tell(text: str) -> None:
+            # Only the bar's own console knows to print above it.
+            bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+        yield iterated, searched, tell
 
 
 def _duration(seconds: float) -> str:

@@ -117,6 +117,7 @@ def learn_bundle(
     progress: Callable[[Iteration], Any] | None = None,
     *,
     searching: Callable[[int, int], Any] | None = None,
+    starting: Callable[[Iteration | None], Any] | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Learned:
@@ -124,6 +125,7 @@ def learn_bundle(
 
     progress : called after each iteration, and with the one that learning goes on from
     searching : called as searching(done, total) after each number of atoms that a search has tried
+    starting : called before the first iteration, when the plan was found good, with the one that learning goes on from
     checkpoint : file that keeps the state of learning. With it, Ctrl-C (KeyboardInterrupt) ends learning early, with
         the best dictionary so far; without it, or before the first iteration is done, Ctrl-C passes through
     resume : go on from the checkpoint if there is one, bit for bit as if learning had never stopped
@@ -136,6 +138,8 @@ def learn_bundle(
             f"{training.m} samples a signal are more than {MAX_SAMPLES}, the most that a board takes: lower --window"
         )
     algorithm = _algorithm(training, plan)
+    init = _init(training, plan)
+    _check_storage(plan)
     scaling = training.scaling()
     found = None
     if plan.target_nrmse is None:
@@ -147,13 +151,15 @@ def learn_bundle(
         n,
         s,
         algorithm=algorithm,
-        init=_init(training, plan),
+        init=init,
         max_iter=plan.max_iter,
         random_state=plan.random_state,
         n_jobs=plan.n_jobs,
     )
     kept = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(training, scaling, learner))
     start = kept.load() if kept is not None and resume else None
+    if starting is not None:
+        starting(start)
     run = _Run(learner, start, kept, progress)
     iteration, complete = run.to_the_end(training.scaled(scaling))
     bundle = DictionaryBundle.from_components(
@@ -195,6 +201,17 @@ def _init(training: TrainingSet, plan: LearningPlan) -> str:
     if init not in INITS:
         raise UserError(f"no initial atoms {init!r}: give {', '.join(INITS)}")
     return init
+
+
+def _check_storage(plan: LearningPlan) -> None:
+    """Raises the BundleError of a bundle that is asked to store atoms and codes so, before there are any."""
+    DictionaryBundle.from_components(
+        np.ones((1, 1)),
+        s=1,
+        atom_type=plan.atom_type,
+        tolerance=plan.tolerance,
+        coefficient_bits=plan.coefficient_bits,
+    )
 
 
 def _dimensions(training: TrainingSet, plan: LearningPlan) -> tuple[int, int]:

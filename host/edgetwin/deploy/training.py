@@ -144,12 +144,11 @@ def open_training_set(
     mapped = _map(path)
     if mapped is None:
         return TrainingSet.of(read_samples(path), window, rows_are_signals, image)
-    if mapped.ndim == 3:
-        image = image or (mapped.shape[1], mapped.shape[2])
-        mapped = mapped.reshape(len(mapped), -1)
     if 4 * mapped.size <= _SHARE_OF_MEMORY * _memory_bytes():
         samples = samples_from(mapped, str(path)).checked(str(path), allow_nan=False)
         return TrainingSet.of(samples, window, rows_are_signals, image)
+    if mapped.ndim == 3:
+        image = image or (mapped.shape[1], mapped.shape[2])
     return TrainingSet.of_rows(_as_dask(path, mapped), window, rows_are_signals, image)
 
 
@@ -195,21 +194,19 @@ def _memory_bytes() -> float:
     return min(machine, int(container)) if container.isdecimal() else machine
 
 
-class _Rows:
-    """The rows of an .npy file, read when they are asked for. Dask would copy a mapped array into its graph."""
-
-    ndim = 2
+class _Mapped:
+    """The array of an .npy file, read where it is asked for. Dask would copy a mapped array into its graph."""
 
     def __init__(self, path: Path, mapped: NDArray[Any]) -> None:
         self._path = path
-        self.shape = (len(mapped), mapped.size // len(mapped))
-        self.dtype = mapped.dtype
+        self.shape, self.ndim, self.dtype = mapped.shape, mapped.ndim, mapped.dtype
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        return np.array(np.load(self._path, mmap_mode="r", allow_pickle=False).reshape(self.shape)[index])
+        return np.array(np.load(self._path, mmap_mode="r", allow_pickle=False)[index])
 
 
 def _as_dask(path: Path, mapped: NDArray[Any]) -> Any:
+    """The rows (N, m) of an .npy file of up to three dimensions."""
     try:
         dask_array = importlib.import_module("dask.array")
     except ImportError as error:
@@ -217,8 +214,9 @@ def _as_dask(path: Path, mapped: NDArray[Any]) -> Any:
             f"{path}: {mapped.nbytes / 2**30:.1f} GiB are too much for this machine's memory; "
             "to learn from the disk: pip install 'edgetwin[cluster]'"
         ) from error
-    rows = _Rows(path, mapped)
-    return dask_array.from_array(rows, chunks=(max(1, _CHUNK_BYTES * len(mapped) // mapped.nbytes), -1), name=False)
+    chunks = (max(1, _CHUNK_BYTES * len(mapped) // mapped.nbytes), *mapped.shape[1:])
+    # A reshaped map in Fortran order would be a copy of all; Dask reshapes what was read.
+    return dask_array.from_array(_Mapped(path, mapped), chunks=chunks, name=False).reshape(len(mapped), -1)
 
 
 def _moments(block: NDArray[Any], channels: int) -> NDArray[np.float64]:

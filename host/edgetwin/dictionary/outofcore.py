@@ -48,7 +48,7 @@ def learn_in_passes(
     n_jobs : threads on this machine.
 
     The error is that of the codes of this pass under the atoms after its last update; it may rise a little, since OMP
-    is greedy and keeps no earlier code. Atoms are replaced after that, which does not raise it.
+    is greedy. Atoms are replaced after that, which does not raise it.
 
     Raises ValueError for a signal that is not finite.
     """

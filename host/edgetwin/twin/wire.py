@@ -13,7 +13,7 @@ from edgetwin.link.frame import Frame, FrameType, encode
 from edgetwin.link.messages import pack_window
 from edgetwin.twin.reconstruct import Twin
 
-__all__ = ["WireFigures", "affordable", "measure"]
+__all__ = ["WireFigures", "affordable", "measure", "sent_bytes"]
 
 #: Multiply-adds that coding may take, about 10 seconds of the core, and those between two looks at Ctrl-C.
 _WORK = 2e10
@@ -64,16 +64,21 @@ def measure(
     codes = [code for block in watch(np.array_split(signals, parts)) for code in twin.encode(block)]
     unpacked = twin.core.unpack([code or b"" for code in codes])
     used = np.arange(twin.core.k) < unpacked.counts[:, None]
-    # Number of the window, status, backlog, code.
-    frames = [encode(Frame(FrameType.CODE, pack_window(0, bytes(2) + (code or b"")))) for code in codes]
     return WireFigures(
         signals=len(codes),
         nrmse=twin.nrmse(signals, twin.reconstruct(codes).signals),
         code_bytes=sum(len(code or b"") for code in codes) / len(codes),
-        sent_bytes=sum(map(len, frames)) / len(codes),
+        sent_bytes=sent_bytes(codes) / len(codes),
         raw_bytes=4 * twin.core.m,
         usage=np.bincount(unpacked.support[used], minlength=twin.core.n) / len(codes),
     )
+
+
+def sent_bytes(codes: Iterable[bytes | None]) -> int:
+    """Bytes of the CODE frames, without a MAC, that carry a board's codes (device/PROTOCOL.md)."""
+    # Number of the window, status, backlog, code.
+    frames = (Frame(FrameType.CODE, pack_window(0, bytes(2) + (code or b""))) for code in codes)
+    return sum(len(encode(frame)) for frame in frames)
 
 
 def _multiplications(bundle: DictionaryBundle) -> float:

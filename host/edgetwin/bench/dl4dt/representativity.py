@@ -14,10 +14,9 @@ from edgetwin.bench.dl4dt.compress import Tracker, compress, keep_at_random, rec
 from edgetwin.bench.dl4dt.results import ORIGINAL, RANDOM, Confusion, Representativity
 from edgetwin.bench.dl4dt.server_signals import ServerSignals, train_detector
 from edgetwin.deploy.bundle import DictionaryBundle
-from edgetwin.link.frame import Frame, FrameType, encode
-from edgetwin.link.messages import pack_window
 from edgetwin.signals import ChannelScaling
 from edgetwin.twin import Twin
+from edgetwin.twin.wire import sent_bytes
 
 __all__ = ["OMP", "WIRE", "Sent", "send", "together"]
 
@@ -114,6 +113,4 @@ def _twin(atoms: Float32Array, channels: int, n_nonzero_coefs: int) -> Twin:
 def _over_the_wire(board: Twin, signals: Float32Array) -> tuple[Float32Array, int]:
     """The signals (N, m) that come out of a board's codes, and the bytes of the frames that carry them."""
     codes = board.encode(signals)
-    # A CODE frame: number of the window, status, backlog, code (device/PROTOCOL.md).
-    frames = [encode(Frame(FrameType.CODE, pack_window(0, bytes(2) + (code or b"")))) for code in codes]
-    return board.reconstruct(codes).signals, sum(map(len, frames))
+    return board.reconstruct(codes).signals, sent_bytes(codes)
