@@ -133,8 +133,12 @@ def _spams() -> Coder:
         raise UserError("the peer spams is not installed: pip install 'edgetwin[bench]'") from error
 
     def code(signals: Float32Array, atoms: Float32Array, s: int, threads: int) -> object:
-        # Its columns are signals: the transpose of rows in C order is what it wants, without a copy.
-        return spams.omp(signals.T, atoms.T, L=s, numThreads=threads)
+        # Its columns are signals: the transpose of rows in C order is what it wants, without a copy. A tolerance that
+        # is not given is not zero but whatever lies in memory.
+        codes = spams.omp(signals.T, atoms.T, L=s, eps=0.0, lambda1=0.0, numThreads=threads)
+        if codes.nnz < 0.99 * s * len(signals):
+            raise UserError("SPAMS did not do the work: its codes have fewer atoms than were asked for")
+        return codes
 
     return code
 
