@@ -162,7 +162,8 @@ static PyObject *engine_batch_omp(PyObject *self, PyObject *args)
     if (scratch == NULL)
         goto done;
     Py_BEGIN_ALLOW_THREADS kernels->batch_omp(&problem, held.of[2].buf, held.of[3].buf, (size_t)ld, &codes, scratch);
-    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
+    Py_END_ALLOW_THREADS
+    answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(allocated);
     release(&held);
@@ -199,7 +200,8 @@ static PyObject *engine_baseline_omp(PyObject *self, PyObject *args)
     if (scratch == NULL)
         goto done;
     Py_BEGIN_ALLOW_THREADS(naive ? kernels->naive_omp : kernels->cholesky_omp)(&problem, &codes, scratch);
-    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
+    Py_END_ALLOW_THREADS
+    answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(allocated);
     release(&held);
@@ -246,12 +248,17 @@ static PyObject *engine_residuals(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS fit = codes_fit(&codes, (size_t)n);
     if (fit)
         kernels_of(real_size)->residuals(&problem, &codes, held.of[5].buf, held.of[6].buf);
-    Py_END_ALLOW_THREADS if (fit) answer = Py_NewRef(Py_None);
+    Py_END_ALLOW_THREADS
+    if (fit)
+        answer = Py_NewRef(Py_None);
     else PyErr_SetString(PyExc_ValueError, "a code names an atom that the dictionary does not have");
 done:
     release(&held);
     return answer;
 }
+
+/* Atoms after which Ctrl-C is looked for: one that many signals use takes a while. */
+enum { ATOMS_A_LOOK = 16 };
 
 /* update_atoms(real_size, steps, turn, m, n, s, atoms, support, coefficients, counts, residual)
  * The entries of each atom are listed here: the columns of X, by counting. */
@@ -261,6 +268,7 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
     double turn;
     Py_ssize_t m, n, s;
     buffers held;
+    int interrupted = 0;
     PyObject *answer = NULL;
     int64_t *starts = NULL, *entries = NULL;
     void *scratch = NULL;
@@ -296,9 +304,18 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
             const size_t entry = row * codes.s + (size_t)i;
             entries[starts[codes.support[entry] + 1]++] = (int64_t)entry;
         }
-    kernels_of(real_size)->update_atoms((size_t)m, (size_t)n, held.of[0].buf, &codes, starts, entries, held.of[4].buf,
-                                        steps, turn, scratch);
-    Py_END_ALLOW_THREADS answer = Py_NewRef(Py_None);
+    for (size_t first = 0; first < (size_t)n && !interrupted; first += ATOMS_A_LOOK) {
+        const size_t count = (size_t)n - first < ATOMS_A_LOOK ? (size_t)n - first : ATOMS_A_LOOK;
+        char *atoms = (char *)held.of[0].buf + first * (size_t)m * real_size;
+        kernels_of(real_size)->update_atoms((size_t)m, count, atoms, &codes, starts + first, entries, held.of[4].buf,
+                                            steps, turn, scratch);
+        Py_BLOCK_THREADS
+        interrupted = PyErr_CheckSignals();
+        Py_UNBLOCK_THREADS
+    }
+    Py_END_ALLOW_THREADS
+    if (!interrupted)
+        answer = Py_NewRef(Py_None);
 done:
     PyMem_Free(starts);
     PyMem_Free(entries);
