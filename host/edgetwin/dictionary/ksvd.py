@@ -23,7 +23,7 @@ __all__ = ["APPROXIMATE", "EXACT", "learn_by_ksvd"]
 Float32Array = npt.NDArray[np.float32]
 
 # Most power iterations of an atom: one is approximate K-SVD, many find the singular vectors.
-APPROXIMATE, EXACT = 1, 50
+APPROXIMATE, EXACT = 1, 10
 # Updates of all atoms after each coding, which costs more (Smith & Elad 2013, "multiple dictionary updates").
 UPDATES = 3
 
