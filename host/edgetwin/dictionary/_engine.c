@@ -161,7 +161,8 @@ static PyObject *engine_batch_omp(PyObject *self, PyObject *args)
     void *scratch = new_scratch(kernels->batch_omp_scratch((size_t)m, (size_t)ld, (size_t)s), &allocated);
     if (scratch == NULL)
         goto done;
-    Py_BEGIN_ALLOW_THREADS kernels->batch_omp(&problem, held.of[2].buf, held.of[3].buf, (size_t)ld, &codes, scratch);
+    Py_BEGIN_ALLOW_THREADS
+    kernels->batch_omp(&problem, held.of[2].buf, held.of[3].buf, (size_t)ld, &codes, scratch);
     Py_END_ALLOW_THREADS
     answer = Py_NewRef(Py_None);
 done:
@@ -199,7 +200,11 @@ static PyObject *engine_baseline_omp(PyObject *self, PyObject *args)
     void *scratch = new_scratch(size, &allocated);
     if (scratch == NULL)
         goto done;
-    Py_BEGIN_ALLOW_THREADS(naive ? kernels->naive_omp : kernels->cholesky_omp)(&problem, &codes, scratch);
+    Py_BEGIN_ALLOW_THREADS
+    if (naive)
+        kernels->naive_omp(&problem, &codes, scratch);
+    else
+        kernels->cholesky_omp(&problem, &codes, scratch);
     Py_END_ALLOW_THREADS
     answer = Py_NewRef(Py_None);
 done:
@@ -245,13 +250,15 @@ static PyObject *engine_residuals(PyObject *self, PyObject *args)
         !holds(&held.of[6], codes.rows * sizeof(double), "squared_norms"))
         goto done;
     int fit;
-    Py_BEGIN_ALLOW_THREADS fit = codes_fit(&codes, (size_t)n);
+    Py_BEGIN_ALLOW_THREADS
+    fit = codes_fit(&codes, (size_t)n);
     if (fit)
         kernels_of(real_size)->residuals(&problem, &codes, held.of[5].buf, held.of[6].buf);
     Py_END_ALLOW_THREADS
     if (fit)
         answer = Py_NewRef(Py_None);
-    else PyErr_SetString(PyExc_ValueError, "a code names an atom that the dictionary does not have");
+    else
+        PyErr_SetString(PyExc_ValueError, "a code names an atom that the dictionary does not have");
 done:
     release(&held);
     return answer;
@@ -294,9 +301,10 @@ static PyObject *engine_update_atoms(PyObject *self, PyObject *args)
         PyErr_NoMemory();
         goto done;
     }
-    Py_BEGIN_ALLOW_THREADS for (size_t row = 0; row < codes.rows;
-                                ++row) for (int32_t i = 0; i < codes.counts[row];
-                                            ++i)++ starts[codes.support[row * codes.s + (size_t)i] + 2];
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t row = 0; row < codes.rows; ++row)
+        for (int32_t i = 0; i < codes.counts[row]; ++i)
+            ++starts[codes.support[row * codes.s + (size_t)i] + 2];
     for (Py_ssize_t j = 2; j <= n; ++j)
         starts[j] += starts[j - 1];
     for (size_t row = 0; row < codes.rows; ++row)
