@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 #: Where the larger data sets lie: EDGETWIN_DATA, or ../shared/data beside the checkout.
 SHARED_DATA = Path(os.environ.get("EDGETWIN_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """What the tests start can be interrupted, also where a shell runs the tests in the background and ignores Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
