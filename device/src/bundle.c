@@ -4,9 +4,9 @@
 
 #include "atom.h"
 #include "bytes.h"
-#include "edgetwin/code.h"
 #include "edgetwin/sha256.h"
 #include "float_bits.h"
+#include "section.h"
 
 #define DICTIONARY_FIELDS 16u /* bytes of the fixed fields of each payload */
 #define RECORDING_FIELDS 16u
@@ -46,16 +46,6 @@ et_status et_bundle_open(const uint8_t *bytes, size_t size, et_bundle *bundle)
     bundle->payload = bytes + ET_BUNDLE_HEADER;
     bundle->payload_size = length;
     return ET_OK;
-}
-
-/* Takes the next section of `size` bytes, padded to 16. NULL if the payload ends before it does. */
-static const void *take_section(const et_bundle *bundle, size_t *offset, size_t size)
-{
-    const uint8_t *section = bundle->payload + *offset;
-    if (size > bundle->payload_size - *offset)
-        return NULL;
-    *offset += (size + 15) & ~(size_t)15; /* payload_size is a multiple of 16 */
-    return section;
 }
 
 static int all_finite(const float *values, unsigned count, int positive)
@@ -118,23 +108,28 @@ et_status et_dictionary_open(const uint8_t *bytes, size_t size, et_dictionary *d
         return ET_ERR_CODEC;
 
     size_t offset = DICTIONARY_FIELDS;
-    d.offsets = take_section(&bundle, &offset, 4u * d.channels);
-    d.gains = d.offsets != NULL ? take_section(&bundle, &offset, 4u * d.channels) : NULL;
+    d.offsets = et_take_section(&bundle, &offset, 4u * d.channels);
+    d.gains = d.offsets != NULL ? et_take_section(&bundle, &offset, 4u * d.channels) : NULL;
     if (d.gains == NULL)
         return ET_ERR_TRUNCATED;
     d.scales = NULL;
     if (d.atom_type != ET_ATOM_FLOAT32) {
-        d.scales = take_section(&bundle, &offset, 4u * d.n);
+        d.scales = et_take_section(&bundle, &offset, 4u * d.n);
         if (d.scales == NULL)
             return ET_ERR_TRUNCATED;
         if (!all_finite(d.scales, d.n, 1))
             return ET_ERR_FORMAT;
     }
-    d.atoms = take_section(&bundle, &offset, (size_t)d.n * d.stride);
+    d.atoms = et_take_section(&bundle, &offset, (size_t)d.n * d.stride);
     if (d.atoms == NULL)
         return ET_ERR_TRUNCATED;
     if (!all_finite(d.offsets, d.channels, 0) || !all_finite(d.gains, d.channels, 1))
         return ET_ERR_FORMAT;
+    if (d.codec == ET_CODEC_ENTROPY) {
+        const et_status codec = et_codec_open(&bundle, &offset, &d);
+        if (codec != ET_OK)
+            return codec;
+    }
     const et_status norms = check_atoms(&d);
     if (norms == ET_OK)
         *dictionary = d;

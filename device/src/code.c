@@ -57,11 +57,6 @@ static unsigned width(unsigned values)
     return bits;
 }
 
-int et_codec_known(unsigned codec, unsigned coefficient_bits)
-{
-    return codec == ET_CODEC_PACKED && ((coefficient_bits >= 4 && coefficient_bits <= 16) || coefficient_bits == 32);
-}
-
 static size_t code_bits(const et_dictionary *d, unsigned count)
 {
     const size_t head = 4u + width(et_most_atoms(d) + 1u);
@@ -69,7 +64,10 @@ static size_t code_bits(const et_dictionary *d, unsigned count)
     return head + exponent + (size_t)count * (width(d->n) + d->coefficient_bits);
 }
 
-size_t et_code_max_size(const et_dictionary *dictionary) { return (code_bits(dictionary, et_most_atoms(dictionary)) + 7) / 8; }
+size_t et_code_max_size(const et_dictionary *dictionary)
+{
+    return (code_bits(dictionary, et_most_atoms(dictionary)) + 7) / 8;
+}
 
 /* x * 2^exponent for exponents beyond those of a float32; the last product alone may round. */
 static float scale_by_power2(float x, int exponent)
@@ -100,7 +98,8 @@ et_status et_code_pack(const et_dictionary *dictionary, const uint16_t *support,
     uint32_t largest = 0;
     for (unsigned i = 0; i < count; ++i) {
         const uint32_t magnitude = et_float_magnitude(coefficients[i]);
-        if (support[i] >= dictionary->n || (i > 0 && support[i] <= support[i - 1]) || magnitude >= ET_FLOAT_INFINITY_BITS)
+        if (support[i] >= dictionary->n || (i > 0 && support[i] <= support[i - 1]) ||
+            magnitude >= ET_FLOAT_INFINITY_BITS)
             return ET_ERR_ARGUMENT;
         if (magnitude > largest)
             largest = magnitude;
@@ -146,7 +145,7 @@ static et_status read_coefficient(bit_reader *reader, unsigned bits, int exponen
 }
 
 et_status et_code_unpack(const et_dictionary *dictionary, const uint8_t *bytes, size_t size, uint16_t *support,
-                         float *coefficients, unsigned *count)
+                         float *coefficients, unsigned *count, size_t *used)
 {
     const unsigned bits = dictionary->coefficient_bits, index_bits = width(dictionary->n);
     bit_reader reader = {bytes, 0, size * 8, 0};
@@ -163,8 +162,7 @@ et_status et_code_unpack(const et_dictionary *dictionary, const uint8_t *bytes, 
     const size_t total = code_bits(dictionary, atoms);
     if (size < (total + 7) / 8)
         return ET_ERR_TRUNCATED;
-    if (size > (total + 7) / 8)
-        return ET_ERR_FORMAT;
+    reader.end = (total + 7) / 8 * 8;
     const uint32_t exponent = atoms > 0 && bits < 32 ? get_bits(&reader, 8) : 0;
     if (exponent == 255)
         return ET_ERR_FORMAT;
@@ -182,5 +180,6 @@ et_status et_code_unpack(const et_dictionary *dictionary, const uint8_t *bytes, 
     if (exponent > 0 && largest < (int32_t)1 << (bits - 2))
         return ET_ERR_FORMAT; /* the largest coefficient has a smaller exponent */
     *count = atoms;
+    *used = (total + 7) / 8;
     return ET_OK;
 }

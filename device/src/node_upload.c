@@ -5,29 +5,15 @@
 #include "edgetwin/node.h"
 #include "node_internal.h"
 
-static size_t support_size(const et_dictionary *d) { return (2u * et_most_atoms(d) + 3u) & ~(size_t)3; }
-
-static size_t workspace_size(const et_dictionary *d)
-{
-    return et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
-}
-
-static size_t entry_size(const et_dictionary *d) { return (4 + et_code_max_size(d) + 3) & ~(size_t)3; }
-
-static size_t encoder_size(const et_dictionary *d)
-{
-    return support_size(d) + 4u * (size_t)et_most_atoms(d) + workspace_size(d);
-}
-
 size_t et_node_dictionary_size(const et_dictionary *dictionary)
 {
-    return encoder_size(dictionary) + 2 * entry_size(dictionary);
+    return et_encoder_size(dictionary) + et_node_queue_least(dictionary);
 }
 
-/* Whether the dictionary fits the arena, and its signals and codes fit a frame; if not, says by how much. */
+/* Whether the dictionary fits the arena, and its signals and packets of a window fit a frame; if not, says by how much. */
 static et_status check_fit(const et_node *node, const et_dictionary *d, et_node_status *answer)
 {
-    const size_t signal_frame = 4 + 4u * (size_t)d->m, code_frame = CODE_FIELDS + et_code_max_size(d);
+    const size_t signal_frame = 4 + 4u * (size_t)d->m, code_frame = CODE_FIELDS + et_packet_window_size(d);
     const size_t frame = signal_frame > code_frame ? signal_frame : code_frame;
     if (frame > node->config->max_payload) {
         answer->needed = frame;
@@ -44,22 +30,16 @@ static et_status check_fit(const et_node *node, const et_dictionary *d, et_node_
 
 static void use_dictionary(et_node *node, const et_dictionary *d, unsigned slot)
 {
-    uint8_t *memory = node->arena;
+    const size_t encoder_size = et_encoder_size(d);
     et_node_stop_stream(node);
     node->dictionary = *d;
     node->stats.signals = node->stats.last = node->stats.least = node->stats.most = 0;
     node->stats.total = 0;
     node->has_dictionary = 1;
     node->current_slot = (uint8_t)slot;
-    node->encoder.workspace = memory;
-    node->encoder.workspace_size = workspace_size(d);
-    memory += workspace_size(d);
-    node->encoder.coefficients = (float *)(void *)memory;
-    memory += 4u * (size_t)et_most_atoms(d);
-    node->encoder.support = (uint16_t *)(void *)memory;
-    memory += support_size(d);
-    node->queue.entry_size = entry_size(d);
-    et_node_place_queue(node, memory, node->arena_size - encoder_size(d));
+    et_encoder_place(&node->encoder, d, node->arena);
+    et_node_queue_place(&node->queue, d, node->arena + encoder_size, node->arena_size - encoder_size,
+                        node->config->max_payload);
 }
 
 /* Generation of a slot's record, 0 if it does not count. */
@@ -71,17 +51,20 @@ static uint32_t slot_generation(const et_slot *slot)
     return et_load_u32(slot->bytes + 4) == ~generation ? generation : 0;
 }
 
+static int try_bundle(et_node *node, const uint8_t *bytes, size_t size, unsigned slot)
+{
+    et_dictionary dictionary;
+    et_node_status unused;
+    if (et_dictionary_open(bytes, size, &dictionary) != ET_OK || check_fit(node, &dictionary, &unused) != ET_OK)
+        return 0;
+    use_dictionary(node, &dictionary, slot);
+    return 1;
+}
+
 static int try_slot(et_node *node, unsigned i)
 {
     const et_slot *slot = &node->config->slots[i];
-    et_dictionary dictionary;
-    et_node_status unused;
-    if (slot_generation(slot) == 0 ||
-        et_dictionary_open(slot->bytes + ET_SLOT_RECORD, slot->size - ET_SLOT_RECORD, &dictionary) != ET_OK ||
-        check_fit(node, &dictionary, &unused) != ET_OK)
-        return 0;
-    use_dictionary(node, &dictionary, i);
-    return 1;
+    return slot_generation(slot) > 0 && try_bundle(node, slot->bytes + ET_SLOT_RECORD, et_slot_room(slot), i);
 }
 
 void et_node_open_slots(et_node *node)
@@ -89,15 +72,9 @@ void et_node_open_slots(et_node *node)
     const et_node_config *config = node->config;
     const uint32_t first = slot_generation(&config->slots[0]), second = slot_generation(&config->slots[1]);
     const unsigned newest = second > first ? 1 : 0;
-    et_dictionary dictionary;
-    et_node_status unused;
     node->generation = newest ? second : first; /* the next commit goes above both, whichever is used */
-    if (try_slot(node, newest) || try_slot(node, 1 - newest))
-        return;
-    if (config->dictionary != NULL &&
-        et_dictionary_open(config->dictionary, config->dictionary_size, &dictionary) == ET_OK &&
-        check_fit(node, &dictionary, &unused) == ET_OK)
-        use_dictionary(node, &dictionary, ET_NODE_SLOTS);
+    if (!try_slot(node, newest) && !try_slot(node, 1 - newest) && config->dictionary != NULL)
+        try_bundle(node, config->dictionary, config->dictionary_size, ET_NODE_SLOTS);
 }
 
 /* An upload never touches the slot in use. */

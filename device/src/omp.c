@@ -254,12 +254,13 @@ static void sort_by_index(uint16_t *support, float *coefficients, unsigned count
     }
 }
 
-et_status et_omp(const et_dictionary *dictionary, unsigned s, float tolerance, const float *signal, uint16_t *support,
-                 float *coefficients, et_omp_result *result, void *workspace, size_t workspace_size)
+et_status et_omp(const et_dictionary *dictionary, unsigned s, float tolerance, float least, const float *signal,
+                 uint16_t *support, float *coefficients, et_omp_result *result, void *workspace, size_t workspace_size)
 {
     const unsigned m = dictionary->m, n = dictionary->n;
     const size_t needed = et_omp_workspace_size((et_atom_type)dictionary->atom_type, m, n, s);
-    if (needed == 0 || !(tolerance >= 0.0f) || !et_float_finite(tolerance))
+    if (needed == 0 || !(tolerance >= 0.0f) || !et_float_finite(tolerance) || !(least >= 0.0f) ||
+        !et_float_finite(least))
         return ET_ERR_ARGUMENT;
     if (workspace == NULL || workspace_size < needed || (uintptr_t)workspace % 4 != 0)
         return ET_ERR_WORKSPACE;
@@ -282,13 +283,15 @@ et_status et_omp(const et_dictionary *dictionary, unsigned s, float tolerance, c
     const float floor = ET_OMP_FLOOR * ET_OMP_FLOOR * energy;
     const float target = tolerance * scale * (tolerance * scale);
     const float limit = target > floor ? target : floor;
+    const float weakest = least * scale * (least * scale);
+    const float useless = weakest > floor ? weakest : floor;
 
     unsigned count = 0;
     while (count < k && energy > limit) {
         float correlation;
         const unsigned j = select_atom(dictionary, &w, &correlation);
-        if (j == n || correlation * correlation <= floor)
-            break; /* what is left lies outside the span of the atoms */
+        if (j == n || correlation * correlation <= useless)
+            break; /* what is left lies outside the span of the atoms, or is not worth them */
         w.left_out[j / 32] |= 1u << (j % 32);
         if (!append_atom(dictionary, &w, count, j))
             continue;

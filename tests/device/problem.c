@@ -95,6 +95,114 @@ et_dictionary *take_dictionary(et_atom_type type, unsigned m, unsigned n, unsign
     return d;
 }
 
+/* cos by its series, the same bits on every target: 0 <= x <= 2 pi. */
+static double cosine(double x)
+{
+    double term = 1.0, sum = 1.0;
+    for (unsigned i = 1; i < 20; ++i) {
+        term *= -x * x / (double)(2 * i * (2 * i - 1));
+        sum += term;
+    }
+    return sum;
+}
+
+/* The table of dct.h, for `length`; returns its values' number. */
+static size_t write_cosines(unsigned length, float *out)
+{
+    const double pi = 3.14159265358979323846;
+    size_t count = 0;
+    for (; length > 1 && length % 2 == 0; length /= 2)
+        for (unsigned i = 0; i < length / 2; ++i, ++count)
+            if (out != NULL)
+                out[count] = (float)(0.5 / cosine(pi * (2 * i + 1) / (2 * length)));
+    for (unsigned j = 0; length > 1 && j < 4 * length; ++j, ++count)
+        if (out != NULL)
+            out[count] = (float)cosine(pi * j / (2 * length));
+    return count;
+}
+
+/* Geometric distributions with the expectations of magnitude.c's buckets. */
+static void write_magnitudes(uint16_t *tables)
+{
+    for (unsigned bucket = 0; bucket < ET_MAGNITUDE_BUCKETS; ++bucket) {
+        const unsigned sixteenths = bucket < 2 ? bucket : (2u + bucket % 2) << (bucket / 2 - 1);
+        const float ratio = (float)(sixteenths + 1) / (float)(sixteenths + 17);
+        float beyond = 1.0f;
+        for (unsigned i = 0; i < ET_MAGNITUDE_SYMBOLS; ++i, beyond *= ratio)
+            *tables++ = (uint16_t)(i + (unsigned)((32768.0f - ET_MAGNITUDE_SYMBOLS) * (1.0f - beyond)));
+    }
+}
+
+/* All symbols equally likely. */
+static const uint16_t *write_flat_parts(uint16_t *parts, unsigned symbols)
+{
+    for (unsigned i = 0; i < symbols; ++i)
+        parts[i] = (uint16_t)(i * 32768u / symbols);
+    return parts;
+}
+
+/* Each kind's part after any other: raw windows are rare. */
+static void write_kind_parts(uint16_t *parts, unsigned kinds)
+{
+    const unsigned used = (kinds & 1u) + (kinds >> 1 & 1u) + (kinds >> 2 & 1u);
+    for (unsigned row = 0; row < ET_WINDOW_KINDS + 1; ++row) {
+        unsigned at = 0;
+        for (unsigned kind = 0; kind < ET_WINDOW_KINDS; ++kind) {
+            *parts++ = (uint16_t)at;
+            at += kinds >> kind & 1u ? (32768u - 64u) / used : 0;
+        }
+    }
+}
+
+int take_codec(et_dictionary *d, unsigned kinds)
+{
+    static const int16_t predictor[] = {6144, -2048}; /* 1.5 x[t-1] - 0.5 x[t-2] */
+    const unsigned length = (unsigned)d->m / d->channels, counts = code_atoms(d) + 1, n = d->n;
+    const size_t magnitudes = (size_t)ET_MAGNITUDE_BUCKETS * ET_MAGNITUDE_SYMBOLS;
+    const size_t kind_parts = (ET_WINDOW_KINDS + 1) * (size_t)ET_WINDOW_KINDS;
+    float *cosines = test_take(write_cosines(length, NULL) * sizeof *cosines);
+    uint16_t *at = test_take(2 * (magnitudes + kind_parts + counts + 3 * (size_t)n + 1 + 2 * (size_t)length));
+    if (cosines == NULL || at == NULL)
+        return 0;
+    et_codec *codec = &d->entropy;
+    memset(codec, 0, sizeof *codec);
+    d->codec = ET_CODEC_ENTROPY;
+    d->coefficient_bits = 0;
+    for (unsigned i = 0; i < ET_CODED_KINDS; ++i) {
+        codec->steps[i] = 0.0625f;
+        codec->per_step[i] = 16.0f;
+    }
+    codec->mean_step = codec->steps[ET_WINDOW_DCT] / sqrtf((float)length);
+    codec->energy_per_bit = 0.00045f; /* steps^2 ln 2 / 6 */
+    codec->kinds = (uint8_t)kinds;
+    codec->order = sizeof predictor / sizeof *predictor;
+    memcpy(codec->predictor, predictor, sizeof predictor);
+    codec->rounding = 112;
+    codec->mean_first = codec->dpcm_first = 128;
+    codec->mean_next = codec->dpcm_next = codec->sparse_mean = 32;
+    write_cosines(length, cosines);
+    codec->cosines = cosines;
+    write_magnitudes(at);
+    codec->mean_magnitudes = codec->sparse_magnitudes = codec->dct_magnitudes = codec->dpcm_magnitudes = at;
+    write_kind_parts(at += magnitudes, kinds);
+    codec->kind_parts = at;
+    codec->count_parts = write_flat_parts(at += kind_parts, counts);
+    codec->last_parts = write_flat_parts(at += counts, length);
+    at += length;
+    codec->dct_expected = at;
+    for (unsigned k = 0; k < length; ++k)
+        *at++ = (uint16_t)(64 / (k + 1));
+    codec->survival = at;
+    for (unsigned j = 0; j <= n; ++j)
+        *at++ = (uint16_t)(j * (8192u / n));
+    codec->sparse_expected = at;
+    for (unsigned j = 0; j < n; ++j)
+        *at++ = (uint16_t)(16 + j % 32);
+    memset(at, 128, n);
+    codec->negative = (const uint8_t *)at;
+    return 1;
+}
+
 float atom_element(const et_dictionary *dictionary, unsigned j, unsigned i)
 {
     const uint8_t *atom = (const uint8_t *)dictionary->atoms + j * dictionary->stride;
@@ -139,6 +247,49 @@ static void put_section(uint8_t *bundle, size_t *at, const void *section, size_t
     *at += padded;
 }
 
+static void put_codec_fields(uint8_t *bundle, size_t *at, const et_codec *codec)
+{
+    const uint16_t expected[] = {codec->mean_first, codec->mean_next, codec->dpcm_first, codec->dpcm_next,
+                                 codec->sparse_mean};
+    uint8_t fields[64] = {0};
+    memcpy(fields, codec->steps, 12);
+    memcpy(fields + 12, &codec->least, 4);
+    memcpy(fields + 16, &codec->energy_per_bit, 4);
+    fields[20] = codec->kinds;
+    fields[21] = codec->order;
+    fields[22] = (uint8_t)((codec->centred ? 1 : 0) | (codec->chained ? 2 : 0));
+    fields[23] = codec->rounding;
+    memcpy(fields + 24, codec->predictor, sizeof codec->predictor);
+    memcpy(fields + 40, expected, sizeof expected);
+    put_section(bundle, at, fields, sizeof fields);
+}
+
+static void put_codec(uint8_t *bundle, size_t *at, const et_dictionary *d)
+{
+    const et_codec *codec = &d->entropy;
+    const size_t magnitudes = 2u * ET_MAGNITUDE_BUCKETS * ET_MAGNITUDE_SYMBOLS;
+    const unsigned length = (unsigned)d->m / d->channels;
+    put_codec_fields(bundle, at, codec);
+    put_section(bundle, at, codec->kind_parts, 2u * (ET_WINDOW_KINDS + 1) * ET_WINDOW_KINDS);
+    if (codec->centred || codec->kinds >> ET_WINDOW_DCT & 1u)
+        put_section(bundle, at, codec->mean_magnitudes, magnitudes);
+    if (codec->kinds >> ET_WINDOW_SPARSE & 1u) {
+        put_section(bundle, at, codec->sparse_magnitudes, magnitudes);
+        put_section(bundle, at, codec->count_parts, 2u * (code_atoms(d) + 1u));
+        put_section(bundle, at, codec->survival, 2u * (d->n + 1u));
+        put_section(bundle, at, codec->sparse_expected, 2u * d->n);
+        put_section(bundle, at, codec->negative, d->n);
+    }
+    if (codec->kinds >> ET_WINDOW_DCT & 1u) {
+        put_section(bundle, at, codec->dct_magnitudes, magnitudes);
+        put_section(bundle, at, codec->last_parts, 2u * length);
+        put_section(bundle, at, codec->dct_expected, 2u * length);
+        put_section(bundle, at, codec->cosines, 4u * write_cosines(length, NULL));
+    }
+    if (codec->kinds >> ET_WINDOW_DPCM & 1u)
+        put_section(bundle, at, codec->dpcm_magnitudes, magnitudes);
+}
+
 size_t write_dictionary_bundle(const et_dictionary *d, uint8_t *bundle)
 {
     uint8_t fields[16];
@@ -158,6 +309,8 @@ size_t write_dictionary_bundle(const et_dictionary *d, uint8_t *bundle)
     if (d->scales != NULL)
         put_section(bundle, &at, d->scales, 4u * d->n);
     put_section(bundle, &at, d->atoms, d->n * d->stride);
+    if (d->codec == ET_CODEC_ENTROPY)
+        put_codec(bundle, &at, d);
     if (bundle != NULL)
         seal_bundle(bundle, ET_KIND_DICTIONARY, at - ET_BUNDLE_HEADER);
     return at;
@@ -171,10 +324,8 @@ unsigned code_atoms(const et_dictionary *d)
 
 int take_encoder(const et_dictionary *d, et_encoder *encoder)
 {
-    const unsigned k = code_atoms(d);
-    encoder->workspace_size = et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
-    encoder->support = test_take(k * sizeof *encoder->support);
-    encoder->coefficients = test_take(k * sizeof *encoder->coefficients);
-    encoder->workspace = test_take(encoder->workspace_size);
-    return encoder->support != NULL && encoder->coefficients != NULL && encoder->workspace != NULL;
+    void *memory = test_take(et_encoder_size(d));
+    if (memory != NULL)
+        et_encoder_place(encoder, d, memory);
+    return memory != NULL;
 }

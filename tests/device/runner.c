@@ -2,7 +2,9 @@
 
 /* The suites of this program: -DTEST_SUITES="X(omp) X(vector)". A small board runs them in several programs. */
 #ifndef TEST_SUITES
-#define TEST_SUITES X(vector) X(omp) X(bundle) X(code) X(cobs_frame) X(sha256) X(cbor) X(node) X(vectors)
+#define TEST_SUITES                                                                                                    \
+    X(vector) X(omp) X(bundle) X(code) X(codec) X(range_coder) X(packet) X(cobs_frame) X(sha256) X(cbor)              \
+    X(node_session) X(node_upload) X(node_stream) X(vectors)
 #endif
 
 #define X(name) extern const test_suite suite_##name;

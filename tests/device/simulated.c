@@ -287,13 +287,14 @@ host_status host_upload_all(simulated_host *host, const uint8_t *bundle, size_t 
     return status.status == ET_OK ? host_commit(host, bundle + 16) : status;
 }
 
-void host_start(simulated_host *host, uint32_t first, uint32_t windows, uint32_t period_ms)
+void host_start(simulated_host *host, uint32_t first, uint32_t windows, uint32_t period_ms, unsigned batch)
 {
     uint8_t payload[24];
     et_cbor_writer cbor = {payload, sizeof payload, 0, 0};
-    et_cbor_map(&cbor, 3);
+    et_cbor_map(&cbor, 4);
     et_cbor_put_uint(&cbor, 0, first);
     et_cbor_put_uint(&cbor, 1, windows);
     et_cbor_put_uint(&cbor, 2, period_ms);
+    et_cbor_put_uint(&cbor, 3, batch);
     host_send(host, START, payload, cbor.size);
 }

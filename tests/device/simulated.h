@@ -1,5 +1,5 @@
 /* A node with everything simulated: a board whose power can fail at any programmed byte, and the host's end of the link.
- * Used by test_node.c and by the fuzz target of the node. */
+ * Used by the tests of the node and by the fuzz target of the node. */
 #ifndef EDGETWIN_TEST_SIMULATED_H
 #define EDGETWIN_TEST_SIMULATED_H
 
@@ -85,6 +85,6 @@ host_status host_commit(simulated_host *host, const uint8_t *id);
 host_status host_upload_all(simulated_host *host, const uint8_t *bundle, size_t size, size_t portion);
 
 /* START, without taking the answer. */
-void host_start(simulated_host *host, uint32_t first, uint32_t windows, uint32_t period_ms);
+void host_start(simulated_host *host, uint32_t first, uint32_t windows, uint32_t period_ms, unsigned batch);
 
 #endif

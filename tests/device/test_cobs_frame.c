@@ -181,7 +181,8 @@ static et_status parse_changed(unsigned offset, unsigned value)
 
 static void lengths_and_versions_are_checked_behind_a_right_crc(void)
 {
-    CHECK_EQUAL(parse_changed(0, 2), ET_ERR_VERSION);
+    CHECK_EQUAL(parse_changed(0, 1), ET_ERR_VERSION);
+    CHECK_EQUAL(parse_changed(0, 3), ET_ERR_VERSION);
     CHECK_EQUAL(parse_changed(0, 0), ET_ERR_VERSION);
     CHECK_EQUAL(parse_changed(6, 9), ET_ERR_FORMAT);
     CHECK_EQUAL(parse_changed(6, 11), ET_ERR_FORMAT);

@@ -33,8 +33,6 @@ static int take_problem(problem *p, et_atom_type type, unsigned m, unsigned n, u
 static void give_problem(problem *p)
 {
     test_give(p->encoder.workspace);
-    test_give(p->encoder.coefficients);
-    test_give(p->encoder.support);
     test_give(p->signal);
     test_give((void *)(uintptr_t)p->dictionary->atoms);
     if (p->dictionary->scales != NULL)
@@ -44,7 +42,7 @@ static void give_problem(problem *p)
 
 static et_status solve(problem *p, float tolerance)
 {
-    return et_omp(p->dictionary, p->s, tolerance, p->signal, p->encoder.support, p->encoder.coefficients, &p->result,
+    return et_omp(p->dictionary, p->s, tolerance, 0.0f, p->signal, p->encoder.support, p->encoder.coefficients, &p->result,
                   p->encoder.workspace, p->encoder.workspace_size);
 }
 

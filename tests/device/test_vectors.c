@@ -127,34 +127,73 @@ static void code_vectors_hold(void)
         et_dictionary dictionary;
         et_encoder encoder;
         et_omp_result result;
-        size_t size = 0;
-        unsigned count = 0;
+        et_packet packet;
+        et_packet_reader reader;
+        et_window window;
         test_note("vector", i);
         if (bytes == NULL || signal == NULL)
             return;
         CHECK_EQUAL(et_dictionary_open(bytes, bundle.size, &dictionary), ET_OK);
-        const size_t capacity = et_code_max_size(&dictionary);
+        const size_t capacity = et_packet_window_size(&dictionary);
         if (!take_encoder(&dictionary, &encoder) || (out = test_take(capacity)) == NULL)
             return;
-        CHECK_EQUAL(et_encode(&dictionary, &encoder, (float *)(void *)signal, out, capacity, &size, &result),
-                    codes_vectors[i].status);
-        CHECK_EQUAL(size, code.size);
-        CHECK_BYTES(out, code.bytes, code.size);
-        if (codes_vectors[i].status == ET_OK) {
-            CHECK_EQUAL(et_code_unpack(&dictionary, code.bytes, code.size, encoder.support, encoder.coefficients, &count),
-                        ET_OK);
-            CHECK_EQUAL(et_code_pack(&dictionary, encoder.support, encoder.coefficients, count, out, capacity, &size),
-                        ET_OK);
+        const et_status status = et_encode(&dictionary, &encoder, (float *)(void *)signal, &result);
+        CHECK_EQUAL(status, codes_vectors[i].status);
+        if (status == ET_OK) {
+            et_packet_begin(&packet, &dictionary, &encoder, out, capacity);
+            CHECK_EQUAL(et_packet_add(&packet, (const float *)(void *)signal, result.count), ET_OK);
+            CHECK_EQUAL(et_packet_end(&packet), code.size);
             CHECK_BYTES(out, code.bytes, code.size);
+            et_packet_open(&reader, &dictionary, &encoder, code.bytes, code.size, 1);
+            CHECK_EQUAL(et_packet_next(&reader, (float *)(void *)signal, &window), ET_OK);
+            CHECK_EQUAL(et_packet_close(&reader), ET_OK);
         }
         test_give(out);
         test_give(encoder.workspace);
-        test_give(encoder.coefficients);
-        test_give(encoder.support);
         test_give(signal);
         test_give(bytes);
     }
 }
 
+static void packet_vectors_hold(void)
+{
+    for (unsigned i = 0; i < COUNT(packets_vectors); ++i) {
+        const vector_bytes bundle = bundles_vectors[packets_vectors[i].bundle].bundle,
+                           expected = packets_vectors[i].packet;
+        const unsigned windows = packets_vectors[i].windows;
+        uint8_t *bytes = take_copy(bundle), *signals = take_copy(packets_vectors[i].signals), *out = NULL;
+        et_dictionary d;
+        et_encoder encoder;
+        et_packet packet;
+        et_packet_reader reader;
+        et_window window;
+        test_note("vector", i);
+        if (bytes == NULL || signals == NULL)
+            return;
+        CHECK_EQUAL(et_dictionary_open(bytes, bundle.size, &d), ET_OK);
+        const size_t capacity = windows * et_packet_window_size(&d);
+        if (!take_encoder(&d, &encoder) || (out = test_take(capacity)) == NULL)
+            return;
+        et_packet_begin(&packet, &d, &encoder, out, capacity);
+        for (unsigned w = 0; w < windows; ++w) {
+            float *signal = (float *)(void *)signals + w * d.m;
+            et_omp_result result;
+            CHECK_EQUAL(et_encode(&d, &encoder, signal, &result), ET_OK);
+            CHECK_EQUAL(et_packet_add(&packet, signal, result.count), ET_OK);
+        }
+        CHECK_EQUAL(et_packet_end(&packet), expected.size);
+        CHECK_BYTES(out, expected.bytes, expected.size);
+        et_packet_open(&reader, &d, &encoder, expected.bytes, expected.size, windows);
+        for (unsigned w = 0; w < windows; ++w)
+            CHECK_EQUAL(et_packet_next(&reader, (float *)(void *)signals, &window), ET_OK);
+        CHECK_EQUAL(et_packet_close(&reader), ET_OK);
+        test_give(out);
+        test_give(encoder.workspace);
+        test_give(signals);
+        test_give(bytes);
+    }
+}
+
 SUITE(vectors, TEST(cobs_vectors_hold), TEST(crc32_vectors_hold), TEST(hmac_vectors_hold), TEST(frame_vectors_hold),
-      TEST(bundle_vectors_hold), TEST(code_vectors_hold))
+      TEST(bundle_vectors_hold), TEST(code_vectors_hold),
+      TEST(packet_vectors_hold))

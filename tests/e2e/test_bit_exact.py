@@ -11,7 +11,7 @@ from edgetwin.deploy import DictionaryBundle
 from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
 from edgetwin.link import Session, load_key
 from edgetwin.signals import ChannelScaling
-from edgetwin.twin import Twin, compare_codes
+from edgetwin.twin import Twin, compare
 from edgetwin.twin.collect import collect
 
 WINDOWS = 1000
@@ -64,7 +64,7 @@ def validate_on(board, bundle, signals, folder):
     with boards.run(board, firmware) as node, Session(node.url, load_key(None)) as session:
         session.upload(bundle.to_bytes())
         received = collect(session.encode(signals))
-    return compare_codes(received.codes, Twin(bundle).encode(signals), received.lost)
+    return compare(received, Twin(bundle).core, signals)
 
 
 @pytest.mark.parametrize("atom_type", TYPES)

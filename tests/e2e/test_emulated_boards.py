@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from fault_proxy import FaultProxy, Faults
 
 from edgetwin import boards
 from edgetwin.boards import Board, Firmware, RunningNode
-from edgetwin.deploy import DictionaryBundle
+from edgetwin.codec import CodecPlan
+from edgetwin.deploy import DictionaryBundle, RecordingBundle
+from edgetwin.deploy.coding import with_codec
 from edgetwin.link import Session, load_key
 from edgetwin.signals import ChannelScaling
-from edgetwin.twin import Twin, compare_codes
+from edgetwin.twin import Twin, compare
 from edgetwin.twin.collect import collect
 
 EMULATED = [name for name, board in boards.boards().items() if board.emulator]
@@ -61,7 +64,7 @@ def test_codes_over_a_pseudo_terminal_are_the_hosts(
     with Session(node.url, load_key(None)) as session:
         session.upload(bundle.to_bytes())
         received = collect(session.encode(signals))
-    comparison = compare_codes(received.codes, Twin(bundle).encode(signals), received.lost)
+    comparison = compare(received, Twin(bundle).core, signals)
     assert comparison.signals == len(signals)
     assert comparison.exact, comparison
 
@@ -84,4 +87,31 @@ def test_a_killed_board_is_picked_up_without_loss(start: Callable[..., RunningNo
         assert session.info.nonce != first_nonce
     assert [code.window for code in received] == list(range(len(signals)))
     assert not any(code.missing for code in received)
-    assert [code.code for code in received] == Twin(bundle).encode(signals)
+    assert [code.packet for code in received] == Twin(bundle).encode(signals)
+
+
+@pytest.mark.parametrize("codec", ["packed", "entropy"])
+def test_a_boards_own_stream_in_packets_is_the_hosts(
+    need_board, tmp_path, bundle: DictionaryBundle, codec: str
+) -> None:
+    board = need_board("netduinoplus2")
+    windows = np.cumsum(signals_of(320), axis=1, dtype=np.float32)
+    if codec == "entropy":
+        runs = windows.reshape(-1, 16, M)
+        bundle, _ = with_codec(bundle, runs, CodecPlan(target_bits=50), np.ones(len(runs), bool))
+    windows[100, 3] = np.nan
+    bundle.save(tmp_path / "d.etd")
+    RecordingBundle(windows.reshape(-1, 1)).save(tmp_path / "r.etr")
+    firmware = boards.build(
+        board, tmp_path, key=load_key(None), dictionary=tmp_path / "d.etd", recording=tmp_path / "r.etr"
+    )
+    with (
+        boards.run(board, firmware) as node,
+        FaultProxy(node.url, Faults.each(0.02), seed=3) as proxy,
+        Session(proxy.url, load_key(None), timeout=1.0) as session,
+    ):
+        received = collect(session.stream(0, len(windows), 0))
+    assert max(received.counts) == 16
+    assert received.refusal == "window 100: the signal holds NaN or infinity"
+    comparison = compare(received, Twin(bundle).core, windows)
+    assert comparison.exact, comparison

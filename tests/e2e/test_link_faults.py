@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,11 @@ from cobs import cobs
 from fault_proxy import FaultProxy, Faults
 
 from edgetwin.boards import Firmware, RunningNode, build, run
-from edgetwin.core import Dictionary
+from edgetwin.boards.registry import sources
+from edgetwin.codec import CodecPlan
+from edgetwin.core import Dictionary, node_buffers_size
 from edgetwin.deploy import DictionaryBundle, RecordingBundle
+from edgetwin.deploy.coding import with_codec
 from edgetwin.link import (
     CodeFrame,
     DoesNotFit,
@@ -33,6 +39,8 @@ from edgetwin.link import (
 from edgetwin.link.frame import FrameType
 from edgetwin.link.messages import unpack_map
 from edgetwin.signals import ChannelScaling
+from edgetwin.twin import compare
+from edgetwin.twin.collect import collect
 
 KEY = bytes(range(32))
 M = 16
@@ -87,9 +95,29 @@ def assert_right(received: list[CodeFrame], expected: list[bytes], most_missing:
     """Each window once, in order, with the host core's code or reported missing."""
     assert [code.window for code in received] == list(range(len(expected)))
     missing = [code.window for code in received if code.missing]
-    wrong = [c.window for c, right in zip(received, expected, strict=True) if not c.missing and c.code != right]
+    wrong = [c.window for c, right in zip(received, expected, strict=True) if not c.missing and c.packet != right]
     assert wrong == []
     assert len(missing) <= most_missing
+
+
+def assert_stream_right(
+    received: list[CodeFrame], bundle: bytes, signals: np.ndarray, most_missing: int = 0, most_windows: int = 16
+) -> None:
+    """All windows once, in order, in packets that the host core makes of the same windows, or reported missing."""
+    starts = np.cumsum([0, *(code.windows for code in received)])
+    assert [code.window for code in received] == list(starts[:-1])
+    assert max(code.windows for code in received if not code.missing) <= most_windows
+    comparison = compare(collect(received), Dictionary(bundle), signals)
+    assert comparison.differing_bits == 0, comparison
+    assert comparison.missing <= most_missing
+
+
+def until_window(codes: Iterator[CodeFrame], window: int) -> list[CodeFrame]:
+    """The first packets, up to one that ends at this window or beyond."""
+    received = [next(codes)]
+    while received[-1].end < window:
+        received.append(next(codes))
+    return received
 
 
 def later(seconds: float, work: Callable[[], object]) -> threading.Timer:
@@ -143,7 +171,7 @@ def test_a_signal_with_nan_has_its_error_and_the_others_their_codes(node: Runnin
         received = list(session.encode(signals, first=100))
     assert [code.window for code in received] == list(range(100, 120))
     assert [code.status for code in received] == [Status.NOT_FINITE if i == 3 else Status.OK for i in range(20)]
-    assert [code.code for code in received] == host_codes(bundle, signals)
+    assert [code.packet for code in received] == host_codes(bundle, signals)
 
 
 def test_wrong_key_and_no_key_are_told_apart(node: RunningNode) -> None:
@@ -379,67 +407,146 @@ def test_without_a_dictionary_nothing_is_encoded(node: RunningNode) -> None:
 
 @pytest.fixture(scope="session")
 def recorded() -> np.ndarray:
-    samples = signals_of(600, seed=4)
+    samples = np.cumsum(signals_of(600, seed=4), axis=1, dtype=np.float32)
     samples[11, 2] = np.inf
     return samples
 
 
+def with_entropy_codec(bundle: bytes, windows: np.ndarray) -> bytes:
+    """The same dictionary with a codec whose windows are predicted from those before them."""
+    runs = windows[windows.shape[0] % 16 :].reshape(-1, 16, M)
+    plan = CodecPlan(target_bits=50)
+    return with_codec(DictionaryBundle.from_bytes(bundle), runs, plan, np.ones(len(runs), bool))[0].to_bytes()
+
+
+@pytest.fixture(scope="session", params=["packed", "entropy"])
+def streamed(request: pytest.FixtureRequest, bundle: bytes, recorded: np.ndarray) -> bytes:
+    """The dictionary of a board that has a recording."""
+    return bundle if request.param == "packed" else with_entropy_codec(bundle, recorded[12:])
+
+
 @pytest.fixture(scope="session")
-def streaming_firmware(tmp_path_factory: pytest.TempPathFactory, bundle: bytes, recorded: np.ndarray) -> Firmware:
+def streaming_firmware(tmp_path_factory: pytest.TempPathFactory, streamed: bytes, recorded: np.ndarray) -> Firmware:
     folder = tmp_path_factory.mktemp("streaming")
-    (folder / "d.etd").write_bytes(bundle)
+    (folder / "d.etd").write_bytes(streamed)
     (folder / "r.etr").write_bytes(RecordingBundle(recorded.reshape(-1, 1)).to_bytes())
     return build("native", folder, key=KEY, dictionary=folder / "d.etd", recording=folder / "r.etr")
 
 
+@pytest.fixture(scope="session")
+def forgetful_firmware(
+    tmp_path_factory: pytest.TempPathFactory, streaming_firmware: Firmware, streamed: bytes
+) -> Firmware:
+    """The same with memory for a queue of 2,000 bytes."""
+    folder = tmp_path_factory.mktemp("forgetful")
+    for part in ("device", "firmware"):
+        shutil.copytree(sources() / part, folder / part)
+    board = folder / "firmware" / "boards" / "native" / "board.c"
+    arena, plenty = node_buffers_size(16400) + Dictionary(streamed).arena_size + 2000, "(8u << 20)"
+    assert plenty in board.read_text()
+    board.write_text(board.read_text().replace(plenty, f"{arena // 8 * 8}u"))
+    linked = streaming_firmware.elf.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["edgetwin.boards.build"], "sources", lambda: folder)
+        return build("native", folder, key=KEY, dictionary=linked / "d.etd", recording=linked / "r.etr")
+
+
+@pytest.mark.parametrize("batch", [1, 5, 255])
 @pytest.mark.parametrize("mac", [False, True])
 def test_the_boards_own_stream_survives_every_fault(
-    start: Callable[..., RunningNode], streaming_firmware: Firmware, bundle: bytes, recorded: np.ndarray, mac: bool
+    start: Callable[..., RunningNode],
+    streaming_firmware: Firmware,
+    streamed: bytes,
+    recorded: np.ndarray,
+    mac: bool,
+    batch: int,
 ) -> None:
     node = start(streaming_firmware)
-    with FaultProxy(node.url, Faults.each(0.01), seed=2) as proxy, Session(proxy.url, KEY, mac) as session:
-        received = list(session.stream(0, 600, 0))
-    assert received[11].status == Status.NOT_FINITE
-    assert_right(received, host_codes(bundle, recorded))
+    faults = Faults.each(0.03 if batch > 1 else 0.01)
+    with FaultProxy(node.url, faults, seed=2) as proxy, Session(proxy.url, KEY, mac) as session:
+        received = list(session.stream(0, 600, 0, batch))
+    (refused,) = [code for code in received if code.status]
+    assert (refused.window, refused.status, refused.windows) == (11, Status.NOT_FINITE, 1)
+    assert_stream_right(received, streamed, recorded, most_windows=batch)
+
+
+def test_windows_that_share_a_frame_share_its_header(
+    start: Callable[..., RunningNode], streaming_firmware: Firmware, streamed: bytes, recorded: np.ndarray
+) -> None:
+    node = start(streaming_firmware)
+    with Session(node.url, KEY) as session:
+        alone, together = list(session.stream(0, 600, 0, 1)), list(session.stream(0, 600, 0))
+    assert [code.windows for code in alone] == [1] * 600
+    assert {code.windows for code in together} == {16, 11, 1, (600 - 12) % 16}
+    assert_stream_right(together, streamed, recorded)
+    header = 24  # 12 of the frame, 7 before the packet, CRC-32, COBS and the end mark
+    saved = sum(code.wire_bytes for code in alone) - sum(code.wire_bytes for code in together)
+    assert saved >= 0.9 * header * (len(alone) - len(together))
+
+
+def test_a_live_stream_is_not_late(
+    start: Callable[..., RunningNode], streaming_firmware: Firmware, streamed: bytes, recorded: np.ndarray
+) -> None:
+    node = start(streaming_firmware)
+    with Session(node.url, KEY) as session:
+        received = list(session.stream(20, 12, 200))
+    assert [code.windows for code in received] == [5, 5, 2], "five windows a second"
 
 
 def test_a_stream_goes_on_after_the_node_was_killed(
-    start: Callable[..., RunningNode], streaming_firmware: Firmware, bundle: bytes, recorded: np.ndarray
+    start: Callable[..., RunningNode], streaming_firmware: Firmware, streamed: bytes, recorded: np.ndarray
 ) -> None:
     node = start(streaming_firmware)
     with Session(node.url, KEY, timeout=0.3) as session:
         codes = session.stream(0, 600, 1)
-        received = [next(codes) for _ in range(100)]
+        received = until_window(codes, 100)
         node.kill()
         restart = later(0.2, lambda: start(streaming_firmware, port=port_of(node)))
         received += codes
         restart.join()
-    assert_right(received, host_codes(bundle, recorded))
+    assert_stream_right(received, streamed, recorded)
+
+
+def test_a_frame_that_never_gets_through_costs_only_its_windows(
+    start: Callable[..., RunningNode], forgetful_firmware: Firmware, streamed: bytes, recorded: np.ndarray
+) -> None:
+    def is_window_52(direction: str, frame: bytes) -> bool:
+        raw = cobs.decode(frame)
+        return direction == "down" and raw[1] == FrameType.CODE and raw[12:16] == bytes([52, 0, 0, 0])
+
+    node = start(forgetful_firmware)
+    with FaultProxy(node.url, drops=is_window_52) as proxy, Session(proxy.url, KEY) as session:
+        received = list(session.stream(12, 580, 1, 10))
+    assert [(code.window, code.windows) for code in received if code.missing] == [(52, 10)]
+    shifted = [replace(code, window=code.window - 12) for code in received]
+    assert_stream_right(shifted, streamed, recorded[12:592], most_missing=10)
 
 
 def test_windows_that_the_board_had_to_drop_are_reported_missing(
-    start: Callable[..., RunningNode], streaming_firmware: Firmware, bundle: bytes, recorded: np.ndarray
+    start: Callable[..., RunningNode], forgetful_firmware: Firmware, streamed: bytes, recorded: np.ndarray
 ) -> None:
-    node = start(streaming_firmware)
+    node = start(forgetful_firmware)
     with FaultProxy(node.url) as proxy, Session(proxy.url, KEY) as session:
-        codes = session.stream(0, 590, 1)
-        received = [next(codes) for _ in range(5)]
+        codes = session.stream(0, 590, 1, 4)
+        received = until_window(codes, 20)
         proxy.muted = True
         time.sleep(0.5)
         proxy.muted = False
         received += codes
-    missing = [code.window for code in received if code.missing]
-    assert missing and missing == list(range(missing[0], missing[-1] + 1))
-    assert_right(received, host_codes(bundle, recorded)[:590], most_missing=590)
+    (gap,) = [code for code in received if code.missing]
+    assert gap.windows > 4
+    assert_stream_right(received, streamed, recorded[:590], most_missing=590)
 
 
 def test_a_stream_that_the_host_leaves_ends_on_the_board(
-    start: Callable[..., RunningNode], streaming_firmware: Firmware, bundle: bytes
+    start: Callable[..., RunningNode], streaming_firmware: Firmware, streamed: bytes
 ) -> None:
+    """Nor is a packet that was still under way taken for the answer to a signal."""
     node = start(streaming_firmware)
     signals = signals_of(50)
     with Session(node.url, KEY) as session:
-        codes = session.stream(0, 0, 1)
-        assert [next(codes).window for _ in range(10)] == list(range(10))
-        codes.close()
-        assert_right(list(session.encode(signals)), host_codes(bundle, signals))
+        for _ in range(20):
+            codes = session.stream(0, 0, 0, 1)
+            assert [next(codes).window for _ in range(10)] == list(range(10))
+            codes.close()
+            assert_right(list(session.encode(signals)), host_codes(streamed, signals))

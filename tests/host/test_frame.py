@@ -138,6 +138,17 @@ def test_hostile_payloads_are_refused_by_name(payload: bytes) -> None:
             continue
 
 
+def test_a_code_frame_says_which_windows_it_holds() -> None:
+    code = CodeFrame.parse(Frame(0x87, bytes([7, 1, 0, 0, 0, 4, 3]) + b"packet", id=9, wire_bytes=31))
+    assert code == CodeFrame(263, 0, b"packet", 3, 9, 4, 31)
+    assert (code.end, code.missing) == (266, False)
+    assert CodeFrame.parse(Frame(0x87, bytes([7, 0, 0, 0, 0, 0, 255]))).packet == b"", "a packet may have 0 bytes"
+    assert CodeFrame.parse(Frame(0x87, bytes([7, 0, 0, 0, 3, 0, 1]))).status == Status.NOT_FINITE
+    for payload in ([7, 0, 0, 0, 0, 0], [7, 0, 0, 0, 0, 0, 0], [7, 0, 0, 0, 3, 0, 2], [7, 0, 0, 0, 3, 0, 1, 0]):
+        with pytest.raises(PayloadError):
+            CodeFrame.parse(Frame(0x87, bytes(payload)))
+
+
 def test_the_vectors_are_those_that_the_tool_makes() -> None:
     tool = runpy.run_path(str(REPOSITORY / "tools" / "vectors" / "make_vectors.py"))
     assert json.loads(tool["make_vectors"]()) == VECTORS

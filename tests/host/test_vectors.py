@@ -7,6 +7,7 @@ import hmac
 import json
 import math
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from cobs import cobs
 
 from edgetwin.core import Dictionary
 from edgetwin.deploy import BundleError, DictionaryBundle
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from packet_oracle import PacketOracle  # noqa: E402 (it lies beside this file, in no package)
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "device" / "vectors.json").read_text())
 
@@ -92,3 +96,21 @@ def test_codes(number):
     count = int(unpacked.counts[0])
     assert unpacked.support[0, :count].tolist() == support
     assert unpacked.coefficients[0, :count].tolist() == coefficients
+
+
+@pytest.mark.parametrize("number", range(len(VECTORS["packets"])))
+def test_packets(number):
+    vector = VECTORS["packets"][number]
+    content = next(raw(bundle, "bundle") for bundle in VECTORS["bundles"] if bundle["name"] == vector["bundle"])
+    bundle, core = DictionaryBundle.from_bytes(content), Dictionary(content)
+    count = vector["windows"]
+    signals = np.frombuffer(raw(vector, "signals"), np.float32).reshape(count, -1)
+    packets, status = core.encode_packets(signals, [count])
+    assert not status.any()
+    assert packets[0] == raw(vector, "packet")
+    decoded = core.decode(packets, [count])
+    assert not decoded.status.any()
+    scaled = bundle.scaling.transform(decoded.signals)
+    windows, _ = PacketOracle(bundle).read(packets[0], scaled)
+    assert [("sparse", "dct", "dpcm", "raw")[kind] for kind in decoded.kinds] == [window.kind for window in windows]
+    assert [len(window.atoms) for window in windows] == decoded.atoms.tolist()

@@ -2,18 +2,16 @@
  * measure: a name and ticks of the board's counter, the counter's own cost taken off. */
 #include "blobs.h"
 #include "board.h"
-#include "edgetwin/encode.h"
+#include "edgetwin/packet.h"
 
 #define MOST_SAMPLES 512u
-#define MOST_ATOMS 64u /* of a code */
 
 static et_dictionary dictionary;
 static et_recording recording;
 static et_encoder encoder;
 static float signal[MOST_SAMPLES];
-static uint16_t support[MOST_ATOMS];
-static float coefficients[MOST_ATOMS];
-static uint8_t code[512];
+static uint8_t *packet_bytes;
+static size_t packet_capacity;
 static uint32_t idle_ticks; /* between two looks at the counter */
 
 static void put_number(uint32_t value)
@@ -42,17 +40,19 @@ static void load_window(uint32_t window)
         board_exit(3);
 }
 
+/* From the raw window to the bytes of a packet of its own. */
 static uint32_t measure_encode(uint32_t window)
 {
     et_omp_result result;
-    size_t size = 0;
+    et_packet packet;
     load_window(window);
     const uint32_t start = board_ticks();
-    const et_status status = et_encode(&dictionary, &encoder, signal, code, sizeof code, &size, &result);
-    const uint32_t ticks = board_ticks() - start;
-    if (status != ET_OK)
+    et_packet_begin(&packet, &dictionary, &encoder, packet_bytes, packet_capacity);
+    if (et_encode(&dictionary, &encoder, signal, &result) != ET_OK ||
+        et_packet_add(&packet, signal, result.count) != ET_OK)
         board_exit(4);
-    return ticks - idle_ticks;
+    et_packet_end(&packet);
+    return board_ticks() - start - idle_ticks;
 }
 
 /* With the first n atoms of the dictionary alone. */
@@ -64,8 +64,8 @@ static uint32_t measure_omp(uint32_t window, unsigned n, unsigned s)
     load_window(window);
     et_dictionary_scale(&dictionary, signal);
     const uint32_t start = board_ticks();
-    const et_status status = et_omp(&first, s, dictionary.tolerance, signal, support, coefficients, &result,
-                                    encoder.workspace, encoder.workspace_size);
+    const et_status status = et_omp(&first, s, dictionary.tolerance, 0.0f, signal, encoder.support,
+                                    encoder.coefficients, &result, encoder.workspace, encoder.workspace_size);
     const uint32_t ticks = board_ticks() - start;
     if (status != ET_OK || result.count != s)
         board_exit(5);
@@ -76,16 +76,14 @@ int main(int argc, char **argv)
 {
     const board_resources *board = board_init(argc, argv);
     if (et_dictionary_open(blob_dictionary, blob_dictionary_size, &dictionary) != ET_OK ||
-        et_recording_open(blob_recording, blob_recording_size, &recording) != ET_OK || dictionary.m > MOST_SAMPLES ||
-        dictionary.s > MOST_ATOMS || et_code_max_size(&dictionary) > sizeof code)
+        et_recording_open(blob_recording, blob_recording_size, &recording) != ET_OK || dictionary.m > MOST_SAMPLES)
         return 1;
-    encoder.support = support;
-    encoder.coefficients = coefficients;
-    encoder.workspace = board->arena;
-    encoder.workspace_size =
-        et_omp_workspace_size((et_atom_type)dictionary.atom_type, dictionary.m, dictionary.n, dictionary.s);
-    if (encoder.workspace_size > board->arena_size)
+    const size_t encoder_size = et_encoder_size(&dictionary);
+    if (encoder_size + et_packet_window_size(&dictionary) > board->arena_size)
         return 2;
+    et_encoder_place(&encoder, &dictionary, board->arena);
+    packet_bytes = (uint8_t *)board->arena + encoder_size;
+    packet_capacity = board->arena_size - encoder_size;
     const uint32_t start = board_ticks();
     idle_ticks = board_ticks() - start;
     put_line("workspace", (uint32_t)encoder.workspace_size);

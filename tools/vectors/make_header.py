@@ -44,6 +44,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "bundles": {"bundle": "bytes", "status": "number", "id": "hex", "m": "number", "n": "number"},
     "codes": {"bundle": "bundle", "signal": "bytes", "status": "number", "code": "bytes"},
+    "packets": {"bundle": "bundle", "windows": "number", "signals": "bytes", "packet": "bytes"},
 }
 TYPES = {"bytes": "vector_bytes", "hex": "uint64_t", "number": "uint32_t", "letter": "char", "bundle": "unsigned"}
 

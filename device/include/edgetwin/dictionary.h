@@ -2,8 +2,7 @@
 #ifndef EDGETWIN_DICTIONARY_H
 #define EDGETWIN_DICTIONARY_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "edgetwin/codec.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,8 +19,8 @@ typedef struct et_dictionary {
     uint16_t n;               /* atoms, 1 .. ET_MAX_ATOMS */
     uint16_t s;               /* most atoms a code may use, 0 .. 65535; min(s, m, n) are ever used */
     uint8_t atom_type;        /* et_atom_type */
-    uint8_t codec;            /* codec of the codes (code.h) */
-    uint8_t coefficient_bits; /* parameter of the codec */
+    uint8_t codec;            /* codec of the codes (codec.h) */
+    uint8_t coefficient_bits; /* of the packed codec; 0 for the others */
     uint16_t channels;        /* sample i belongs to channel i mod channels; divides m */
     float tolerance;          /* stop when the residual's norm (scaled signal) is at most this; 0: never */
     const float *offsets;     /* channels: a sample x of channel c enters OMP as (x - offsets[c]) * gains[c] */
@@ -29,6 +28,7 @@ typedef struct et_dictionary {
     const float *scales;      /* n, or NULL for float32 atoms */
     const void *atoms;        /* n atoms of `stride` bytes, atom-major; 4-byte aligned */
     size_t stride;            /* bytes from one atom to the next: m elements, rounded up to 4 bytes */
+    et_codec entropy;         /* of ET_CODEC_ENTROPY; not set for others */
     uint64_t id;              /* content id of the bundle */
 } et_dictionary;
 

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define ET_FRAME_VERSION 1u
+#define ET_FRAME_VERSION 2u
 #define ET_FRAME_HEADER 12u
 #define ET_FRAME_MAC 8u
 #define ET_FRAME_CRC 4u

@@ -4,8 +4,8 @@
 #define EDGETWIN_NODE_H
 
 #include "edgetwin/bundle.h"
-#include "edgetwin/encode.h"
 #include "edgetwin/frame.h"
+#include "edgetwin/packet.h"
 #include "edgetwin/sha256.h"
 
 #ifdef __cplusplus
@@ -17,6 +17,7 @@ extern "C" {
 #define ET_NODE_LEAST_PAYLOAD 256u
 #define ET_NODE_MOST_PAYLOAD (4u * ET_MAX_SAMPLES + 16u)
 #define ET_NODE_RESEND_MS 250u /* a stream without progress is sent again after this */
+#define ET_NODE_PACKET_MS 1000u /* no window waits longer than this for its packet's others */
 #define ET_SLOT_RECORD 16u /* bytes at a slot's start that say whether its bundle is current */
 
 /* A place for a bundle that outlives the session: ET_SLOT_RECORD bytes, then the bundle. */
@@ -62,20 +63,25 @@ typedef struct et_node_config {
 /* Arena bytes that the frame buffers take; the rest is for the dictionary. */
 size_t et_node_buffers_size(uint16_t max_payload);
 
-/* Arena bytes that a dictionary takes beyond that: support, coefficients, OMP workspace and a queue of two codes (what is
- * left of the arena lengthens the queue). */
+/* Arena bytes that a dictionary takes beyond that: the encoder's scratch and a queue of two packets of a window each (what is
+ * left of the arena lengthens packets and queue). */
 size_t et_node_dictionary_size(const et_dictionary *dictionary);
 
-/* Codes waiting to be sent or acknowledged, oldest first. Entry: u16 size, u8 status, u8 unused, code. */
+/* Packets waiting to be sent or acknowledged, oldest first, back to back. Entry: u16 size, u8 status, u8 windows, packet;
+ * a failed window is an entry of its own, without a packet. */
 typedef struct et_node_queue {
-    uint8_t *entries; /* capacity x entry_size */
-    size_t entry_size;
-    unsigned capacity, head, count;
-    unsigned in_flight; /* of count: sent and not acknowledged */
-    uint32_t oldest;    /* window of the entry at head */
-    uint32_t base;      /* what is sent from here on counts against the host's credit; below oldest once entries were
-                           dropped that the host may still be about to read */
+    uint8_t *bytes;
+    size_t size, least, longest; /* bytes of the queue; of an entry that surely holds a window; of any entry */
+    size_t head, next, end;      /* where the oldest entry starts, the next to be sent, and the open packet's */
+    uint32_t oldest, unsent, after; /* the windows there */
+    uint32_t acknowledged;          /* the host lacks no window below it */
+    unsigned in_flight;             /* entries from head to next: sent, not acknowledged */
+    unsigned dropped;               /* sent, not acknowledged, no longer held: the host may still be about to read them */
+    uint32_t dropped_end;           /* the window after them */
     uint32_t progress_ms;
+    et_packet packet; /* at the end, while open */
+    uint32_t opened_ms;
+    uint8_t open;
 } et_node_queue;
 
 typedef struct et_node {
@@ -109,12 +115,12 @@ typedef struct et_node {
     et_node_queue queue;
     struct {
         uint32_t window, left, period_ms, due_ms; /* next window; windows still to take */
-        uint8_t active, endless, host_credit;
+        uint8_t active, endless, host_credit, batch; /* batch: windows a packet at most */
     } stream;
 
     struct {
         uint32_t bad_frames;                 /* since the node started */
-        uint32_t signals, last, least, most; /* ticks of et_encode, since the dictionary is current */
+        uint32_t signals, last, least, most; /* ticks of coding a window, since the dictionary is current */
         uint64_t total;
     } stats;
 } et_node;

@@ -9,7 +9,9 @@ import typer
 
 from edgetwin.cli.bench import bench
 from edgetwin.cli.build import build
+from edgetwin.cli.compress import compress
 from edgetwin.cli.console import error_console
+from edgetwin.cli.decompress import decompress
 from edgetwin.cli.demo import demo
 from edgetwin.cli.doctor import doctor
 from edgetwin.cli.flash import flash
@@ -26,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (learn, build, flash, run, stream, validate, demo, doctor):
+for verb in (learn, compress, decompress, build, flash, run, stream, validate, demo, doctor):
     app.command()(verb)
 app.add_typer(bench, name="bench")
 

@@ -21,6 +21,7 @@ from edgetwin.errors import UserError
 
 if TYPE_CHECKING:
     from edgetwin.bench.omp import Comparison
+    from edgetwin.bench.rate import Budget, Curves, RateData
 
 bench = typer.Typer(name="bench", help="Experiments: our figures beside published ones.", no_args_is_help=True)
 
@@ -34,6 +35,18 @@ class _Part(StrEnum):
     mnist = "mnist"
     forda = "forda"
     telemetry = "telemetry"
+
+
+class _Set(StrEnum):
+    forda = "forda"
+    ecg5000 = "ecg5000"
+    asd = "asd"
+    smd = "smd"
+    stork = "stork"
+    electricdevices = "electricdevices"
+    ethanollevel = "ethanollevel"
+    mnist = "mnist"
+    usps = "usps"
 
 
 @bench.command()
@@ -155,3 +168,102 @@ def _omp_table(rows: Sequence[Comparison]) -> Table:
             f"{row.ratio:.1f}",
         )
     return table
+
+
+@bench.command()
+def rate(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A file of your own: its first half to learn from, its second to code. Else data sets."),
+    ] = None,
+    sets: Annotated[
+        list[_Set] | None, typer.Option(help="A data set; give it again for more; forda to stork if not given.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Rows of FILE that make one signal; as many as give 64 samples.")
+    ] = None,
+    rows_are_signals: Annotated[
+        bool, typer.Option("--rows-are-signals", help="Each row of FILE is a whole signal of one channel.")
+    ] = False,
+    budget: Annotated[_Budget, typer.Option(help="smoke: a part of each set; full: minutes a set.")] = _Budget.full,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="JSON of all points, written after each; what --resume reads.")
+    ] = Path("rate.json"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only what OUTPUT lacks; start afresh if there is none.")
+    ] = False,
+    picture: Annotated[Path | None, typer.Option(help="Draw the curves here: .png, .svg or .pdf.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(envvar="EDGETWIN_DATA", help="Folder with the data sets: docs/rate.md.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw rate-distortion curves: bits a sample at an NRMSE of 1 % to 30 %, ours beside other codecs.
+
+    The error is measured on what each codec decodes. With FILE it says which codec `edgetwin learn` should be given.
+
+    Example: edgetwin bench rate sensor.csv --picture rate.png
+    """
+    from edgetwin.bench.rate import BUDGETS, Curves, codecs, measure, require_peers
+    from edgetwin.bench.rate.tables import lines, recommendation_lines, tables
+    from edgetwin.bench.rate.verdicts import verdicts
+    from edgetwin.deploy.pictures import check_picture
+
+    if file is not None and sets:
+        raise UserError("give FILE or --sets, not both")
+    if file is None and (window is not None or rows_are_signals):
+        raise UserError("--window and --rows-are-signals are of FILE: data sets have windows of their own")
+    require_peers()
+    if output.is_dir():
+        raise UserError(f"{output}: a folder, not a file")
+    for path in (output, picture):
+        if path is not None:
+            _check_writable(path.parent)
+    if picture is not None:
+        check_picture(picture)
+    curves = Curves.load(output) if resume else Curves()
+    chosen = BUDGETS[budget.value]
+    with _tracking() as track:
+        for signals in _rate_data(file, sets, chosen, window, rows_are_signals, data, curves):
+            measure(curves, signals, codecs(), track=track, keep=lambda: curves.save(output))
+    curves.save(output)
+    if picture is not None:
+        from edgetwin.bench.rate.picture import draw_curves
+
+        draw_curves(curves, picture)
+    if as_json:
+        judged = [vars(verdict) | {"level": verdict.level} for verdict in verdicts(curves)]
+        print_json(curves.to_dict() | {"verdicts": judged})
+        return
+    for table in tables(curves):
+        Console().print(table)
+    for line in lines(curves) + ([] if file is None else recommendation_lines(curves, str(file))):
+        Console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _rate_data(
+    file: Path | None,
+    sets: Sequence[_Set] | None,
+    budget: Budget,
+    window: int | None,
+    rows_are_signals: bool,
+    folder: Path | None,
+    curves: Curves,
+) -> Iterator[RateData]:
+    """The file, or each data set that is there; notes in `curves` why others are not, and raises if none is."""
+    from edgetwin.bench.rate import MAIN_SETS, load_file, load_set
+    from edgetwin.data.samples import DataError
+
+    if file is not None:
+        yield load_file(file, budget, window, rows_are_signals)
+        return
+    names = dict.fromkeys([one.value for one in sets] if sets else MAIN_SETS)
+    for name in names:
+        try:
+            signals = load_set(name, budget, folder)
+        except DataError as error:
+            curves.not_run[name] = str(error)
+            continue
+        yield signals
+    if all(name in curves.not_run for name in names):
+        raise DataError("; ".join(f"{name}: {curves.not_run[name]}" for name in names))

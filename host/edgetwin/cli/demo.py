@@ -55,7 +55,7 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     from edgetwin.data import Samples, load_asd
     from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
     from edgetwin.link import Session, load_key
-    from edgetwin.twin import Twin, compare_codes
+    from edgetwin.twin import Twin, compare
     from edgetwin.twin.collect import collect
     from edgetwin.twin.report import require_matplotlib, write_report
 
@@ -86,11 +86,11 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
         session.upload(content)
         task = bar.add_task("streaming", total=len(signals))
         # One window at a time: then no receive interrupt falls into the counted instructions.
-        received = collect(session.encode(signals, window=1), lambda: bar.update(task, advance=1))
+        received = collect(session.encode(signals, window=1), lambda windows: bar.update(task, advance=windows))
         stats = session.stats()
 
-    comparison = compare_codes(received.codes, twin.encode(signals), received.lost)
-    reconstruction = twin.reconstruct(received.codes)
+    comparison = compare(received, twin.core, signals)
+    reconstruction = twin.reconstruct(received.packets, received.counts)
     per_tick = board.instructions_per_tick
     result: dict[str, Any] = {
         "board": board_name,

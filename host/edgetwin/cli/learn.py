@@ -76,7 +76,8 @@ def learn(
         float | None, typer.Option(help="Choose the atoms: 1 − (mn + sN)/(mN), as the paper counts it, e.g. 0.8.")
     ] = None,
     target_nrmse: Annotated[
-        float | None, typer.Option(help="Choose atoms and --nonzero: fewest bits at this error of held-out signals.")
+        float | None,
+        typer.Option(help="Choose atoms, --nonzero and steps: fewest bits at this error of held-out signals."),
     ] = None,
     algorithm: Annotated[
         str | None, typer.Option(help="ksvd (if not given), aksvd, mod or online (if not given, for data on disk).")
@@ -85,7 +86,15 @@ def learn(
         str | None, typer.Option(help="First atoms: data (signals), local (parts of them; for images), random.")
     ] = None,
     atom_type: Annotated[str, typer.Option(help="float32, int16 or int8.")] = "int8",
-    bits: Annotated[int, typer.Option(help="Bits a coefficient: 4 to 16, or 32.")] = 8,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="auto (if not given): each window the best way; sparse, dct, dpcm, lossless (integers), packed."
+        ),
+    ] = None,
+    target_bits: Annotated[float | None, typer.Option(help="Choose the codec's steps: mean bits a code.")] = None,
+    batch: Annotated[int, typer.Option(help="Consecutive windows that go into a packet: 1 to 255.")] = 16,
+    bits: Annotated[int | None, typer.Option(help="Of --codec packed: bits a coefficient, 4 to 16, or 32.")] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="Stop at this residual norm of the scaled signal.")] = 0.0,
     iterations: Annotated[int, typer.Option(min=1, help="Learning iterations.")] = 20,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the initial dictionary.")] = 0,
@@ -121,6 +130,9 @@ def learn(
         algorithm=algorithm,
         init=init,
         atom_type=atom_type,
+        codec=codec,
+        target_bits=target_bits,
+        batch=batch,
         coefficient_bits=bits,
         tolerance=tolerance,
         max_iter=iterations,
@@ -167,8 +179,8 @@ def learn(
         _show_search(learned.search)
     twin = Twin(learned.bundle)
     with progress_bar() as bar:
-        sample = learned.training.spread(affordable(learned.bundle))
-        wire = measure(twin, sample, lambda blocks: bar.track(blocks, description="coding as a board does"))
+        sample = learned.training.spread(affordable(learned.bundle), plan.batch)
+        wire = measure(twin, sample, lambda blocks: bar.track(blocks, description="coding as a board does"), plan.batch)
     result = _summary(learned, twin, wire)
     result["seconds"] = round(time.monotonic() - started, 1)
     show_result(f"{output}", result, _LABELS, as_json=as_json)

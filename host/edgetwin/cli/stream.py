@@ -34,6 +34,9 @@ def stream(
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Windows to take from the board's own source.")] = 100,
     period: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Milliseconds between them; 0: no wait.")] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, max=255, help="Of them, those that share a frame at most; none waits over a second.")
+    ] = 16,
     key: KeyFile = None,
     allow_nan: AllowNan = False,
     insecure: Insecure = False,
@@ -62,10 +65,10 @@ def stream(
     with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
         session.upload(bundle.to_bytes())
         task = bar.add_task("streaming", total=total)
-        frames = session.stream(0, windows, period) if signals is None else session.encode(signals)
-        received = collect(frames, lambda: bar.update(task, advance=1))
+        frames = session.stream(0, windows, period, batch) if signals is None else session.encode(signals)
+        received = collect(frames, lambda windows: bar.update(task, advance=windows))
         board = session.info.board
-    reconstruction = twin.reconstruct(received.codes)
+    reconstruction = twin.reconstruct(received.packets, received.counts)
     if output is not None:
         content = io.BytesIO()
         np.save(content, reconstruction.signals)

@@ -45,19 +45,19 @@ def validate(
     from edgetwin.deploy.bundle import DictionaryBundle
     from edgetwin.deploy.learning import signals_for
     from edgetwin.link import Session, load_key
-    from edgetwin.twin import Twin, compare_codes
+    from edgetwin.twin import Twin, compare
     from edgetwin.twin.collect import collect
 
     bundle = DictionaryBundle.load(dictionary)
     signals = signals_for(read_samples(file, allow_nan=allow_nan), bundle)
     with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
-        compared = replace(bundle, coefficient_bits=32) if full else bundle
+        compared = replace(bundle, coefficient_bits=32, tables=None) if full else bundle
         session.upload(compared.to_bytes())
         task = bar.add_task("validating", total=len(signals))
-        received = collect(session.encode(signals), lambda: bar.update(task, advance=1))
+        received = collect(session.encode(signals), lambda windows: bar.update(task, advance=windows))
         session.upload(bundle.to_bytes())
         board = session.info.board
-    comparison = compare_codes(received.codes, Twin(compared).encode(signals), received.lost)
+    comparison = compare(received, Twin(compared).core, signals)
     result = {
         "board": board,
         "signals": comparison.signals,

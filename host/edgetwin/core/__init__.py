@@ -5,6 +5,7 @@ Rows are signals. float32 throughout; the arithmetic contract is in ``device/inc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,11 @@ from edgetwin.errors import UserError
 
 __all__ = [
     "ATOM_TYPES",
+    "KINDS",
     "VERSION",
     "Codes",
     "CoreError",
+    "Decoded",
     "Dictionary",
     "node_buffers_size",
     "omp",
@@ -52,6 +55,27 @@ class Codes(NamedTuple):
     counts: NDArray[np.uint16]  # (N,), atoms of each code
     residual_norm: NDArray[np.float32]  # (N,)
     status: NDArray[np.uint8]  # (N,), 0 where the signal was encoded
+
+
+#: Kinds of window by the number that a decoder gives.
+KINDS = ("sparse", "dct", "dpcm", "raw")
+
+
+class Decoded(NamedTuple):
+    """What packets held; N windows."""
+
+    signals: NDArray[np.float32]  # (N, m) in the sensor's units, NaN where status is not 0
+    status: NDArray[np.uint8]  # (N,), the same for all windows of a packet
+    kinds: NDArray[np.uint8]  # (N,), index into KINDS
+    atoms: NDArray[np.uint16]  # (N,), atoms of each sparse code
+    usage: NDArray[np.uint32]  # (n,), windows that use each atom
+
+
+def _counts(counts: ArrayLike) -> NDArray[np.uint8]:
+    windows = np.asarray(counts)
+    if windows.ndim != 1 or (windows.size and not 0 <= windows.min() <= windows.max() <= 255):
+        raise ValueError("a packet has 0 to 255 windows")
+    return np.ascontiguousarray(windows, dtype=np.uint8)
 
 
 def _atom_type(atoms: NDArray[np.generic]) -> int:
@@ -92,6 +116,7 @@ def omp(
     s: int,
     *,
     tolerance: float = 0.0,
+    least: float = 0.0,
     scales: NDArray[np.float32] | None = None,
 ) -> Codes:
     """Sparse codes by orthogonal matching pursuit, exactly as a board computes them (``omp.h``).
@@ -102,6 +127,7 @@ def omp(
     atoms : (n, m) float32, int16 or int8; atom j is ``scales[j] * atoms[j]`` for integers and has unit norm
     s : most atoms a code may use
     tolerance : stop when the residual's norm is at most this
+    least : stop when no atom's correlation with the residual is above this
     scales : (n,) float32, for integer atoms
 
     A signal with NaN or infinity has status 3 and an empty code; the others are encoded all the same.
@@ -111,8 +137,8 @@ def omp(
         raise ValueError(f"signals {y.shape} and atoms {atoms.shape} must be 2-D with the same number of columns")
     if not 0 <= s <= 65535:
         raise ValueError(f"s must lie in 0 .. 65535, not {s}")
-    if not (np.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"tolerance must be finite and not negative, not {tolerance}")
+    if not (np.isfinite([tolerance, least]).all() and min(tolerance, least) >= 0):
+        raise ValueError(f"tolerance and least must be finite and not negative, not {tolerance} and {least}")
     atom_type = _atom_type(atoms)
     if (scales is None) != (atom_type == ATOM_TYPES["float32"][0]):
         raise ValueError("integer atoms need scales, float32 atoms have none")
@@ -127,7 +153,7 @@ def omp(
         np.zeros(rows, np.uint8),
     )
     scale_bytes = None if scales is None else np.ascontiguousarray(scales, dtype=np.float32)
-    _core.omp(atom_type, m, n, s, tolerance, pad_atoms(atoms), scale_bytes, y, *codes)
+    _core.omp(atom_type, m, n, s, tolerance, least, pad_atoms(atoms), scale_bytes, y, *codes)
     unused = np.arange(k) >= codes.counts[:, None]
     codes.support[unused] = 0
     codes.coefficients[unused] = 0
@@ -147,7 +173,7 @@ class Dictionary:
         self._opened = opened
         self.m, self.n, self.s, number, self.channels, self.id = opened.shape()
         self.atom_type = next(name for name, (value, _) in ATOM_TYPES.items() if value == number)
-        self.workspace_size, self.arena_size, self.code_max_size = opened.sizes()
+        self.workspace_size, self.arena_size, self.packet_max_size = opened.sizes()
 
     @property
     def k(self) -> int:
@@ -155,12 +181,43 @@ class Dictionary:
         return min(self.s, self.m, self.n)
 
     def encode(self, signals: ArrayLike) -> tuple[list[bytes], NDArray[np.uint8]]:
-        """Codes of raw signals (N, m) as the bytes that a board sends, and a status each (0: encoded)."""
+        """A packet for each of the raw signals (N, m), as a board sends it, and a status each (0: encoded)."""
+        y = self._signals(signals)
+        packets, status = self.encode_packets(y, np.ones(len(y), np.uint8))
+        return [packet if ok else b"" for packet, ok in zip(packets, status == 0, strict=True)], status
+
+    def encode_packets(self, signals: ArrayLike, counts: ArrayLike) -> tuple[list[bytes], NDArray[np.uint8]]:
+        """Packets of ``counts`` consecutive windows each, as a board writes them, and a status for each window.
+
+        signals : (N, m) raw
+        counts : (P,) windows of each packet, 0 to 255, N in all; one whose status is not 0 is left out of its packet
+        """
+        y = self._signals(signals)
+        status = np.zeros(len(y), np.uint8)
+        return self._opened.encode(y, _counts(counts), status), status
+
+    def decode(self, packets: Sequence[bytes], counts: ArrayLike) -> Decoded:
+        """The windows of packets, each packet with as many as ``counts`` (P,) says."""
+        windows = _counts(counts)
+        rows = int(windows.sum(dtype=np.int64))
+        decoded = Decoded(
+            np.empty((rows, self.m), np.float32),
+            np.zeros(rows, np.uint8),
+            np.zeros(rows, np.uint8),
+            np.zeros(rows, np.uint16),
+            np.zeros(self.n, np.uint32),
+        )
+        self._opened.decode(list(packets), windows, *decoded)
+        bad = decoded.status != 0
+        decoded.signals[bad] = np.nan
+        decoded.atoms[bad] = 0
+        return decoded
+
+    def _signals(self, signals: ArrayLike) -> NDArray[np.float32]:
         y = np.ascontiguousarray(signals, dtype=np.float32)
         if y.ndim != 2 or y.shape[1] != self.m:
             raise ValueError(f"signals must have shape (N, {self.m}), not {y.shape}")
-        status = np.zeros(len(y), np.uint8)
-        return self._opened.encode(y, status), status
+        return y
 
     def pack(self, support: ArrayLike, coefficients: ArrayLike) -> bytes:
         """Bytes of one code; support strictly ascending."""

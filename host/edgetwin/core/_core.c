@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "edgetwin/bundle.h"
-#include "edgetwin/encode.h"
+#include "edgetwin/code.h"
 #include "edgetwin/node.h"
+#include "edgetwin/packet.h"
 #include "edgetwin/version.h"
 
 /* Reports a buffer that is smaller than the shapes say. */
@@ -46,15 +47,15 @@ static PyObject *core_node_buffers_size(PyObject *self, PyObject *args)
     return PyLong_FromSize_t(et_node_buffers_size(max_payload));
 }
 
-/* omp(type, m, n, s, tolerance, atoms, scales | None, signals, support, coefficients, count, norm, status) */
+/* omp(type, m, n, s, tolerance, least, atoms, scales | None, signals, support, coefficients, count, norm, status) */
 static PyObject *core_omp(PyObject *self, PyObject *args)
 {
     unsigned type, m, n, s;
-    float tolerance;
+    float tolerance, least;
     Py_buffer atoms, scales = {0}, signals, support, coefficients, count, norm, status;
     PyObject *scales_object, *answer = NULL;
     (void)self;
-    if (!PyArg_ParseTuple(args, "IIIIfy*Oy*w*w*w*w*w*", &type, &m, &n, &s, &tolerance, &atoms, &scales_object, &signals,
+    if (!PyArg_ParseTuple(args, "IIIIffy*Oy*w*w*w*w*w*", &type, &m, &n, &s, &tolerance, &least, &atoms, &scales_object, &signals,
                           &support, &coefficients, &count, &norm, &status))
         return NULL;
     if (scales_object != Py_None && PyObject_GetBuffer(scales_object, &scales, PyBUF_SIMPLE) != 0)
@@ -89,7 +90,7 @@ static PyObject *core_omp(PyObject *self, PyObject *args)
     for (size_t i = 0; i < rows; ++i) {
         et_omp_result result = {0, 0.0f};
         ((uint8_t *)status.buf)[i] = (uint8_t)et_omp(
-            &d, s, tolerance, (const float *)signals.buf + i * m, (uint16_t *)support.buf + i * k,
+            &d, s, tolerance, least, (const float *)signals.buf + i * m, (uint16_t *)support.buf + i * k,
             (float *)coefficients.buf + i * k, &result, workspace, workspace_size);
         ((uint16_t *)count.buf)[i] = result.count;
         ((float *)norm.buf)[i] = result.residual_norm;
@@ -152,54 +153,162 @@ static void dictionary_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-/* encode(signals (N * m float32), status (N uint8)) -> list of N bytes, empty where status is not 0 */
+/* Scratch for the dictionary's windows and, behind it, for one window; NULL without memory. */
+static void *new_encoder(const et_dictionary *d, et_encoder *encoder, float **signal)
+{
+    const size_t size = et_encoder_size(d);
+    uint8_t *memory = PyMem_Malloc(size + 4u * (size_t)d->m);
+    if (memory == NULL)
+        return PyErr_NoMemory();
+    et_encoder_place(encoder, d, memory);
+    *signal = (float *)(void *)(memory + size);
+    return memory;
+}
+
+/* Sum of the windows of all packets. */
+static size_t sum_of(const Py_buffer *counts)
+{
+    size_t sum = 0;
+    for (Py_ssize_t i = 0; i < counts->len; ++i)
+        sum += ((const uint8_t *)counts->buf)[i];
+    return sum;
+}
+
+/* encode(signals (N * m float32), counts (P uint8: windows of each packet, N in all), status (N uint8)) -> list of P bytes.
+ * A window whose status is not 0 is in no packet. */
 static PyObject *dictionary_encode(PyObject *object, PyObject *args)
 {
     const et_dictionary *d = &((dictionary_object *)object)->dictionary;
-    Py_buffer signals, status;
-    PyObject *codes = NULL;
-    if (!PyArg_ParseTuple(args, "y*w*", &signals, &status))
+    Py_buffer signals, counts, status;
+    PyObject *packets = NULL;
+    if (!PyArg_ParseTuple(args, "y*y*w*", &signals, &counts, &status))
         return NULL;
-    const size_t rows = (size_t)status.len, m = d->m, k = et_most_atoms(d), most = et_code_max_size(d);
-    const size_t workspace_size = et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
-    const size_t scratch_size = workspace_size + 4 * m + 4 * k + 2 * k;
+    const size_t rows = (size_t)status.len, m = d->m, most = et_packet_window_size(d);
+    et_encoder encoder;
+    float *signal;
+    uint8_t *bytes = NULL;
+    void *scratch = NULL;
+    if (sum_of(&counts) != rows) {
+        PyErr_SetString(PyExc_ValueError, "the packets' windows are not those of the signals");
+        goto release;
+    }
     if (!holds(&signals, rows * m * 4, "signals"))
         goto release;
-    uint8_t *scratch = PyMem_Malloc(scratch_size);
-    uint8_t *packed = PyMem_Malloc(rows * most + 1);
-    size_t *sizes = PyMem_Calloc(rows + 1, sizeof *sizes);
-    if (scratch == NULL || packed == NULL || sizes == NULL) {
+    scratch = new_encoder(d, &encoder, &signal);
+    bytes = PyMem_Malloc(ET_PACKET_WINDOWS * most);
+    if (scratch == NULL || bytes == NULL) {
         PyErr_NoMemory();
-        goto free;
+        goto release;
     }
-    Py_BEGIN_ALLOW_THREADS
-    float *signal = (float *)(void *)(scratch + workspace_size);
+    packets = PyList_New(counts.len);
+    size_t row = 0;
+    for (Py_ssize_t i = 0; packets != NULL && i < counts.len; ++i) {
+        size_t size;
+        const unsigned windows = ((const uint8_t *)counts.buf)[i];
+        Py_BEGIN_ALLOW_THREADS
+        et_packet packet;
+        et_packet_begin(&packet, d, &encoder, bytes, windows * most);
+        for (unsigned w = 0; w < windows; ++w, ++row) {
+            et_omp_result result;
+            memcpy(signal, (const float *)signals.buf + row * m, 4 * m);
+            et_status one = et_encode(d, &encoder, signal, &result);
+            if (one == ET_OK)
+                one = et_packet_add(&packet, signal, result.count);
+            ((uint8_t *)status.buf)[row] = (uint8_t)one;
+        }
+        size = et_packet_end(&packet);
+        Py_END_ALLOW_THREADS
+        PyObject *one = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
+        if (one == NULL || PyList_SetItem(packets, i, one) != 0 || PyErr_CheckSignals() != 0)
+            Py_CLEAR(packets);
+    }
+release:
+    PyMem_Free(scratch);
+    PyMem_Free(bytes);
+    PyBuffer_Release(&signals);
+    PyBuffer_Release(&counts);
+    PyBuffer_Release(&status);
+    return packets;
+}
+
+/* Decodes one packet; the status of all its windows. */
+static et_status decode_packet(const et_dictionary *d, const et_encoder *encoder, const uint8_t *bytes, size_t size,
+                               unsigned windows, float *signals, uint8_t *kinds, uint16_t *atoms, uint32_t *usage)
+{
+    et_packet_reader reader;
+    et_packet_open(&reader, d, encoder, bytes, size, windows);
+    for (unsigned w = 0; w < windows; ++w) {
+        et_window window;
+        const et_status status = et_packet_next(&reader, signals + (size_t)w * d->m, &window);
+        if (status != ET_OK)
+            return status;
+        kinds[w] = (uint8_t)window.kind;
+        atoms[w] = window.count;
+        for (unsigned i = 0; i < window.count; ++i)
+            ++usage[encoder->support[i]];
+    }
+    return et_packet_close(&reader);
+}
+
+/* decode(list of P bytes, counts (P uint8), signals (N * m float32), status (N uint8), kinds (N uint8), atoms (N uint16),
+ * usage (n uint32, added to)). The windows of a packet that is not valid have its status, and undefined values. */
+static PyObject *dictionary_decode(PyObject *object, PyObject *args)
+{
+    const et_dictionary *d = &((dictionary_object *)object)->dictionary;
+    PyObject *packets, *answer = NULL;
+    Py_buffer counts, signals, status, kinds, atoms, usage;
+    if (!PyArg_ParseTuple(args, "Oy*w*w*w*w*w*", &packets, &counts, &signals, &status, &kinds, &atoms, &usage))
+        return NULL;
+    const size_t rows = (size_t)status.len, m = d->m;
+    const Py_ssize_t length = PyList_Check(packets) ? PyList_Size(packets) : -1;
     et_encoder encoder;
-    encoder.workspace = scratch;
-    encoder.workspace_size = workspace_size;
-    encoder.coefficients = signal + m;
-    encoder.support = (uint16_t *)(void *)(encoder.coefficients + k);
-    for (size_t i = 0; i < rows; ++i) {
-        et_omp_result result;
-        memcpy(signal, (const float *)signals.buf + i * m, 4 * m);
-        ((uint8_t *)status.buf)[i] =
-            (uint8_t)et_encode(d, &encoder, signal, packed + i * most, most, &sizes[i], &result);
+    float *unused;
+    void *scratch = NULL;
+    const char **bytes = NULL;
+    Py_ssize_t *sizes = NULL;
+    if (length != counts.len || sum_of(&counts) != rows) {
+        PyErr_SetString(PyExc_ValueError, "a list of packets and their windows must agree");
+        goto release;
+    }
+    if (!holds(&signals, rows * m * 4, "signals") || !holds(&kinds, rows, "kinds") || !holds(&atoms, rows * 2, "atoms") ||
+        !holds(&usage, 4u * d->n, "usage"))
+        goto release;
+    scratch = new_encoder(d, &encoder, &unused);
+    bytes = PyMem_Malloc((size_t)length * sizeof *bytes + 1);
+    sizes = PyMem_Malloc((size_t)length * sizeof *sizes + 1);
+    if (scratch == NULL || bytes == NULL || sizes == NULL) {
+        PyErr_NoMemory();
+        goto release;
+    }
+    for (Py_ssize_t i = 0; i < length; ++i) {
+        char *start;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(packets, i), &start, &sizes[i]) != 0)
+            goto release;
+        bytes[i] = start;
+    }
+    Py_BEGIN_ALLOW_THREADS /* the list keeps the bytes alive, and the caller keeps the list */
+    size_t row = 0;
+    for (Py_ssize_t i = 0; i < length; ++i) {
+        const unsigned windows = ((const uint8_t *)counts.buf)[i];
+        const et_status one = decode_packet(d, &encoder, (const uint8_t *)bytes[i], (size_t)sizes[i], windows,
+                                            (float *)signals.buf + row * m, (uint8_t *)kinds.buf + row,
+                                            (uint16_t *)atoms.buf + row, usage.buf);
+        memset((uint8_t *)status.buf + row, (int)one, windows);
+        row += windows;
     }
     Py_END_ALLOW_THREADS
-    codes = PyList_New((Py_ssize_t)rows);
-    for (size_t i = 0; codes != NULL && i < rows; ++i) {
-        PyObject *code = PyBytes_FromStringAndSize((const char *)packed + i * most, (Py_ssize_t)sizes[i]);
-        if (code == NULL || PyList_SetItem(codes, (Py_ssize_t)i, code) != 0)
-            Py_CLEAR(codes);
-    }
-free:
-    PyMem_Free(scratch);
-    PyMem_Free(packed);
-    PyMem_Free(sizes);
+    answer = Py_NewRef(Py_None);
 release:
+    PyMem_Free(scratch);
+    PyMem_Free(bytes);
+    PyMem_Free(sizes);
+    PyBuffer_Release(&counts);
     PyBuffer_Release(&signals);
     PyBuffer_Release(&status);
-    return codes;
+    PyBuffer_Release(&kinds);
+    PyBuffer_Release(&atoms);
+    PyBuffer_Release(&usage);
+    return answer;
 }
 
 /* unpack(code, support (k uint16), coefficients (k float32)) -> (status, count) */
@@ -213,8 +322,11 @@ static PyObject *dictionary_unpack(PyObject *object, PyObject *args)
         return NULL;
     const size_t k = et_most_atoms(d);
     if (holds(&support, 2 * k, "support") && holds(&coefficients, 4 * k, "coefficients")) {
-        const et_status status =
-            et_code_unpack(d, code.buf, (size_t)code.len, support.buf, coefficients.buf, &count);
+        size_t used = 0;
+        et_status status =
+            et_code_unpack(d, code.buf, (size_t)code.len, support.buf, coefficients.buf, &count, &used);
+        if (status == ET_OK && used != (size_t)code.len)
+            status = ET_ERR_FORMAT;
         answer = Py_BuildValue("(iI)", (int)status, count);
     }
     PyBuffer_Release(&code);
@@ -247,13 +359,13 @@ static PyObject *dictionary_pack(PyObject *object, PyObject *args)
     return answer;
 }
 
-/* sizes() -> (workspace bytes of OMP, arena bytes in a node, most bytes of a code) */
+/* sizes() -> (workspace bytes of OMP, arena bytes in a node, most bytes of a packet of one window) */
 static PyObject *dictionary_sizes(PyObject *object, PyObject *unused)
 {
     const et_dictionary *d = &((dictionary_object *)object)->dictionary;
     (void)unused;
     return Py_BuildValue("(nnn)", (Py_ssize_t)et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s),
-                         (Py_ssize_t)et_node_dictionary_size(d), (Py_ssize_t)et_code_max_size(d));
+                         (Py_ssize_t)et_node_dictionary_size(d), (Py_ssize_t)et_packet_window_size(d));
 }
 
 /* shape() -> (m, n, s, atom type, channels, id) */
@@ -266,6 +378,7 @@ static PyObject *dictionary_shape(PyObject *object, PyObject *unused)
 
 static PyMethodDef dictionary_methods[] = {
     {"encode", dictionary_encode, METH_VARARGS, NULL},
+    {"decode", dictionary_decode, METH_VARARGS, NULL},
     {"unpack", dictionary_unpack, METH_VARARGS, NULL},
     {"pack", dictionary_pack, METH_VARARGS, NULL},
     {"sizes", dictionary_sizes, METH_NOARGS, NULL},

@@ -14,6 +14,7 @@ def omp(
     n: int,
     s: int,
     tolerance: float,
+    least: float,
     atoms: Buffer,
     scales: Buffer | None,
     signals: Buffer,
@@ -28,7 +29,18 @@ def open_dictionary(bundle: Buffer, /) -> tuple[int, Dictionary | None]: ...
 
 @final
 class Dictionary:
-    def encode(self, signals: Buffer, status: Buffer, /) -> list[bytes]: ...
+    def encode(self, signals: Buffer, counts: Buffer, status: Buffer, /) -> list[bytes]: ...
+    def decode(
+        self,
+        packets: list[bytes],
+        counts: Buffer,
+        signals: Buffer,
+        status: Buffer,
+        kinds: Buffer,
+        atoms: Buffer,
+        usage: Buffer,
+        /,
+    ) -> None: ...
     def unpack(self, code: Buffer, support: Buffer, coefficients: Buffer, /) -> tuple[int, int]: ...
     def pack(self, support: Buffer, coefficients: Buffer, /) -> tuple[int, bytes]: ...
     def sizes(self) -> tuple[int, int, int]: ...

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from edgetwin.codec.tables import CodecTables
 from edgetwin.core import ATOM_TYPES, pad_atoms
 from edgetwin.deploy.atoms import check_norms, dequantise, quantise
 from edgetwin.deploy.container import (
@@ -40,8 +41,9 @@ Float32Array = npt.NDArray[np.float32]
 
 MAX_SAMPLES = 4096
 MAX_ATOMS = 16384
-PACKED = 1  # the codec
+PACKED, ENTROPY = 1, 2  # the codecs
 COEFFICIENT_BITS = (*range(4, 17), 32)
+DEFAULT_BITS = 8
 
 # m, n, s, atom type, codec, coefficient bits, zero, channels, tolerance
 _DICTIONARY_FIELDS = struct.Struct("<HHHBBBBHf")
@@ -60,6 +62,7 @@ class DictionaryBundle:
     tolerance : OMP stops at this residual norm of the scaled signal; 0: never
     coefficient_bits : of the packed code, 4 to 16, or 32
     metadata : a map of plain values, for hosts
+    tables : of the entropy codec; None: codes are packed
 
     Raises a BundleError where a board would refuse it.
     """
@@ -69,18 +72,16 @@ class DictionaryBundle:
     scaling: ChannelScaling
     s: int
     tolerance: float = 0.0
-    coefficient_bits: int = 8
+    coefficient_bits: int = DEFAULT_BITS
     metadata: Metadata = field(default_factory=dict)
-    codec: int = PACKED
+    tables: CodecTables | None = None
 
     def __post_init__(self) -> None:
         if self.atoms.ndim != 2 or self.atoms.dtype not in [dtype for _, dtype in ATOM_TYPES.values()]:
             raise ImpossibleField(f"atoms must be (n, m) float32, int16 or int8, not {self.atoms.dtype}")
         _check_shape(self.m, self.n, self.s, self.channels, self.tolerance)
-        if self.codec != PACKED or self.coefficient_bits not in COEFFICIENT_BITS:
-            raise UnknownCodec(
-                f"no codec {self.codec} with {self.coefficient_bits} bits a coefficient: give 4 to 16 bits, or 32"
-            )
+        if self.coefficient_bits not in COEFFICIENT_BITS:
+            raise UnknownCodec(f"no packed code with {self.coefficient_bits} bits a coefficient: give 4 to 16, or 32")
         if (self.scales is None) != (self.atom_type == "float32"):
             raise ImpossibleField("integer atoms need a scale each, float32 atoms have none")
         if self.scales is not None:
@@ -131,8 +132,9 @@ class DictionaryBundle:
         atom_type: str = "int8",
         scaling: ChannelScaling | None = None,
         tolerance: float = 0.0,
-        coefficient_bits: int = 8,
+        coefficient_bits: int = DEFAULT_BITS,
         metadata: Mapping[str, Any] | None = None,
+        tables: CodecTables | None = None,
     ) -> Self:
         """A bundle of learned unit-norm atoms (n, m), quantised to `atom_type`; without `scaling`, one channel as is.
 
@@ -155,6 +157,7 @@ class DictionaryBundle:
             tolerance=tolerance,
             coefficient_bits=coefficient_bits,
             metadata=dict(metadata or {}),
+            tables=tables,
         )
 
     def dequantised(self) -> Float32Array:
@@ -176,7 +179,7 @@ class DictionaryBundle:
         if dtype is None or zero:
             raise ImpossibleField("the bundle has an unknown atom type: it is corrupted, make it again")
         _check_shape(m, n, s, channels, tolerance)
-        if codec != PACKED or coefficient_bits not in COEFFICIENT_BITS:
+        if coefficient_bits not in {PACKED: COEFFICIENT_BITS, ENTROPY: (0,)}.get(codec, ()):
             raise UnknownCodec(f"the bundle asks for codec {codec} with {coefficient_bits} bits: upgrade edgetwin")
         offsets, gains = sections.floats(channels), sections.floats(channels)
         scales = None if dtype == np.float32 else _check_scales(sections.floats(n), n)
@@ -184,15 +187,21 @@ class DictionaryBundle:
         padded = np.frombuffer(sections.take(n * width * dtype.itemsize), dtype.newbyteorder("<")).reshape(n, width)
         if not (np.isfinite(offsets).all() and np.isfinite(gains).all() and (gains > 0).all()):
             raise ImpossibleField("the bundle has an impossible offset or gain: make it again")
+        tables = None
+        if codec == ENTROPY:
+            try:
+                tables = CodecTables.read(sections.take, n, min(s, m, n), m // channels)
+            except ValueError as error:
+                raise ImpossibleField(f"{error}: make the bundle again") from error
         return cls(
             atoms=padded[:, :m].astype(dtype),
             scales=scales,
             scaling=ChannelScaling(offsets, gains),
             s=s,
             tolerance=tolerance,
-            coefficient_bits=coefficient_bits,
+            coefficient_bits=coefficient_bits or DEFAULT_BITS,
             metadata=unpack_metadata(sections.rest()),
-            codec=codec,
+            tables=tables,
         )
 
     def save(self, path: str | Path) -> None:
@@ -211,14 +220,16 @@ class DictionaryBundle:
             self.n,
             self.s,
             ATOM_TYPES[self.atom_type][0],
-            self.codec,
-            self.coefficient_bits,
+            PACKED if self.tables is None else ENTROPY,
+            self.coefficient_bits if self.tables is None else 0,
             0,
             self.channels,
             self.tolerance,
         )
         tables = [self.offsets, self.gains] + ([] if self.scales is None else [self.scales])
         sections = [fields, *(_little(table) for table in tables), _little(pad_atoms(self.atoms))]
+        if self.tables is not None:
+            sections += self.tables.sections(self.m // self.channels)
         return b"".join(pad16(section) for section in [*sections, pack_metadata(self.metadata)])
 
 

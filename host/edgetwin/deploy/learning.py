@@ -1,4 +1,4 @@
-"""From a file's samples to a dictionary bundle: windows, scaling, learning, quantisation."""
+"""From a file's samples to a dictionary bundle: windows, scaling, learning, quantisation, the codec."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetwin.codec import Measured
 from edgetwin.data import Samples
-from edgetwin.deploy.bundle import MAX_ATOMS, MAX_SAMPLES, DictionaryBundle
+from edgetwin.deploy.bundle import DEFAULT_BITS, MAX_ATOMS, MAX_SAMPLES, DictionaryBundle
+from edgetwin.deploy.coding import centre, holds_out, is_centred, is_held_out, tune_codec
+from edgetwin.deploy.plan import ALGORITHMS, DEFAULT_ATOMS, DEFAULT_NONZERO, INITS, OUT_OF_CORE, LearningPlan
 from edgetwin.deploy.training import TrainingSet, cut_windows
 from edgetwin.dictionary import DictionaryLearner
 from edgetwin.dictionary.checkpoint import Checkpoint, fingerprint
@@ -21,55 +24,16 @@ from edgetwin.dictionary.target import SearchResult, search
 from edgetwin.errors import UserError
 from edgetwin.signals import ChannelScaling
 
-#: 256 atoms fill an 8-bit index and, as int8, about 20 KB of flash.
-_DEFAULT_ATOMS = 256
-_DEFAULT_NONZERO = 12
+__all__ = ["Learned", "LearningPlan", "learn_bundle", "signals_for"]
+
 #: Iterations of a search's trials: the first ones bring most of what many would.
 _TRIAL_ITERATIONS = 5
-
 #: Signals that a search looks at, at most: of those on disk, and before its own limits.
 _SEARCHED = 32768
 #: Signals on disk whose bytes go into a checkpoint's fingerprint, besides mean and deviation of all.
 _FINGERPRINTED = 4096
-
-INITS = ("data", "local", "random")
-OUT_OF_CORE = ("mod", "online")
-ALGORITHMS = ("ksvd", "aksvd", *OUT_OF_CORE)
-
-
-@dataclass(frozen=True)
-class LearningPlan:
-    """What to learn. None chooses by the data: see docs/defaults.md.
-
-    window : rows of the file that make one signal, m = window x channels. None: the length of a series where the file
-        has series of equal length, else the fewest rows that give 64 samples
-    n_components : atoms n. None: 256, or as many as there are signals
-    n_nonzero_coefs : most atoms a code may use, s. None: 12, or min(m, n)
-    compression : 1 − (m n + s N) / (m N), as the paper counts it; chooses n
-    target_nrmse : of held-out signals; chooses n and s, or the one that is not given
-    algorithm : "ksvd", "aksvd", "mod" or "online"; None: "ksvd", or "online" for signals that are not in memory
-    init : "data", "local" or "random", as of `DictionaryLearner`; None: "local" for images, else "data"
-    atom_type : "float32", "int16" or "int8", how the board stores the atoms
-    coefficient_bits : 4 to 16, or 32, of the packed code
-    tolerance : residual norm of the scaled signal at which the board stops
-    rows_are_signals : every row is a signal of one channel
-    n_jobs : threads; None: 1, -1: one a core. The dictionary does not depend on it
-    """
-
-    window: int | None = None
-    n_components: int | None = None
-    n_nonzero_coefs: int | None = None
-    compression: float | None = None
-    target_nrmse: float | None = None
-    algorithm: str | None = None
-    init: str | None = None
-    atom_type: str = "int8"
-    coefficient_bits: int = 8
-    tolerance: float = 0.0
-    max_iter: int = 20
-    random_state: int = 0
-    rows_are_signals: bool = False
-    n_jobs: int | None = None
+#: A code that aims at an error may use more atoms than the dictionary was learned with.
+_SPARE_ATOMS = 1.5
 
 
 @dataclass(frozen=True)
@@ -77,10 +41,11 @@ class Learned:
     """A bundle and how it came about.
 
     training : the raw signals that it was learned from
-    algorithm : that learned
+    algorithm : that learned; "none" for a codec without a dictionary
     iteration : the one that gave the atoms
     complete : whether learning came to its end; False after Ctrl-C
     search : what was tried for `target_nrmse`
+    codec : what the training windows took, in packets, with the entropy codec
     """
 
     bundle: DictionaryBundle
@@ -89,6 +54,7 @@ class Learned:
     iteration: Iteration
     complete: bool = True
     search: SearchResult | None = None
+    codec: Measured | None = None
 
     @property
     def signals(self) -> Any:
@@ -139,14 +105,17 @@ def learn_bundle(
         )
     algorithm = _algorithm(training, plan)
     init = _init(training, plan)
-    _check_storage(plan)
-    scaling = training.scaling()
+    plan.check()
+    lossless = plan.codec_name == "lossless"
+    scaling = ChannelScaling.identity(training.channels) if lossless else training.scaling()
+    if "sparse" not in plan.kinds:
+        return _without_atoms(training, scaling, plan)
+    signals = _learned_from(training, scaling, plan)
     found = None
     if plan.target_nrmse is None:
-        n, s = _dimensions(training, plan)
+        n, s = _dimensions(training, len(signals), plan)
     else:
-        found = _search(scaling.transform(training.spread(_SEARCHED)), training.channels, plan, searching)
-        n, s = found.chosen.n, found.chosen.s
+        n, s, found = _sizes_for_target(training, signals, plan, searching)
     learner = DictionaryLearner(
         n,
         s,
@@ -156,22 +125,56 @@ def learn_bundle(
         random_state=plan.random_state,
         n_jobs=plan.n_jobs,
     )
-    kept = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(training, scaling, learner))
+    kept = (
+        None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(training, scaling, learner, len(signals)))
+    )
     start = kept.load() if kept is not None and resume else None
     if starting is not None:
         starting(start)
     run = _Run(learner, start, kept, progress)
-    iteration, complete = run.to_the_end(training.scaled(scaling))
-    bundle = DictionaryBundle.from_components(
+    iteration, complete = run.to_the_end(signals)
+    bundle = _bundle(training, scaling, plan, iteration, s)
+    measured = None
+    if not plan.packed:
+        bundle, measured = tune_codec(bundle, training, plan)
+    return Learned(bundle, training, algorithm, iteration, complete, found, measured)
+
+
+def _bundle(
+    training: TrainingSet, scaling: ChannelScaling, plan: LearningPlan, iteration: Iteration, s: int
+) -> DictionaryBundle:
+    """The bundle of learned atoms, codes still packed."""
+    n, m = iteration.atoms.shape
+    if not plan.packed and plan.target_nrmse is not None and plan.n_nonzero_coefs is None:
+        s = min(int(_SPARE_ATOMS * s) + 2, m, n)
+    return DictionaryBundle.from_components(
         iteration.atoms,
         s=s,
         atom_type=plan.atom_type,
         scaling=scaling,
         tolerance=plan.tolerance,
-        coefficient_bits=plan.coefficient_bits,
+        coefficient_bits=plan.coefficient_bits or DEFAULT_BITS,
         metadata={"names": list(training.names), "signals": len(training), "iterations": iteration.number},
     )
-    return Learned(bundle, training, algorithm, iteration, complete, found)
+
+
+def _without_atoms(training: TrainingSet, scaling: ChannelScaling, plan: LearningPlan) -> Learned:
+    """A bundle whose codec needs no dictionary: it holds one atom, which no code uses."""
+    iteration = Iteration(np.eye(1, training.m), np.zeros(0))
+    bundle, measured = tune_codec(_bundle(training, scaling, plan, iteration, 0), training, plan)
+    return Learned(bundle, training, "none", iteration, codec=measured)
+
+
+def _learned_from(training: TrainingSet, scaling: ChannelScaling, plan: LearningPlan) -> Any:
+    """The signals (N, m) that atoms are learned from: scaled, without means where the codec codes those apart."""
+    signals = training.scaled(scaling)
+    if holds_out(training, plan):
+        signals = signals[~is_held_out(np.arange(len(training)) // plan.batch)]
+    if plan.packed or not is_centred(training.m, training.channels):
+        return signals
+    if training.in_memory:
+        return centre(signals, training.channels)
+    return signals.map_blocks(centre, training.channels, dtype=np.float32)
 
 
 def _training_set(samples: Samples, plan: LearningPlan) -> TrainingSet:
@@ -203,28 +206,32 @@ def _init(training: TrainingSet, plan: LearningPlan) -> str:
     return init
 
 
-def _check_storage(plan: LearningPlan) -> None:
-    """Raises the BundleError of a bundle that is asked to store atoms and codes so, before there are any."""
-    DictionaryBundle.from_components(
-        np.ones((1, 1)),
-        s=1,
-        atom_type=plan.atom_type,
-        tolerance=plan.tolerance,
-        coefficient_bits=plan.coefficient_bits,
-    )
+def _sizes_for_target(
+    training: TrainingSet, signals: Any, plan: LearningPlan, progress: Callable[[int, int], Any] | None
+) -> tuple[int, int, SearchResult | None]:
+    """n and s for an error, and what was tried. Defaults where sparse codes do not reach it: other kinds may."""
+    rows = np.unique(np.linspace(0, len(signals) - 1, min(_SEARCHED, len(signals))).round().astype(np.intp))
+    some = signals[rows]
+    try:
+        found = _search(some if training.in_memory else some.compute(), training.channels, plan, progress)
+    except UserError:
+        if len(plan.kinds) == 1:
+            raise
+        return *_dimensions(training, len(signals), plan), None
+    return found.chosen.n, found.chosen.s, found
 
 
-def _dimensions(training: TrainingSet, plan: LearningPlan) -> tuple[int, int]:
-    """n and s. Raises UserError for those that these signals or no board can have."""
-    count, m = len(training), training.m
-    s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(_DEFAULT_NONZERO, m)
+def _dimensions(training: TrainingSet, count: int, plan: LearningPlan) -> tuple[int, int]:
+    """n and s for `count` signals. Raises UserError for those that these signals or no board can have."""
+    m = training.m
+    s = plan.n_nonzero_coefs if plan.n_nonzero_coefs is not None else min(DEFAULT_NONZERO, m)
     if plan.compression is not None:
         try:
             n = atoms_for(plan.compression, m, count, s)
         except ValueError as error:
             raise UserError(str(error)) from error
     else:
-        n = plan.n_components if plan.n_components is not None else min(_DEFAULT_ATOMS, count)
+        n = plan.n_components if plan.n_components is not None else min(DEFAULT_ATOMS, count)
     if n > MAX_ATOMS:
         raise UserError(f"{n} atoms are more than {MAX_ATOMS}, the most that a bundle holds: lower --atoms")
     if n > count:
@@ -256,7 +263,7 @@ def _search(
             n_candidates=None if plan.n_components is None else [plan.n_components],
             s_candidates=None if plan.n_nonzero_coefs is None else [plan.n_nonzero_coefs],
             channels=channels,
-            coefficient_bits=plan.coefficient_bits,
+            coefficient_bits=plan.coefficient_bits or DEFAULT_BITS,
             random_state=plan.random_state,
             n_jobs=plan.n_jobs,
             progress=progress,
@@ -265,13 +272,13 @@ def _search(
         raise UserError(str(error)) from error
 
 
-def _fingerprint(training: TrainingSet, scaling: ChannelScaling, learner: DictionaryLearner) -> str:
+def _fingerprint(training: TrainingSet, scaling: ChannelScaling, learner: DictionaryLearner, count: int) -> str:
     """Of all that decides what is learned but the number of iterations, so that a resumed run may have more."""
     sample = training.spread(len(training) if training.in_memory else _FINGERPRINTED)
     names = ("n_components", "n_nonzero_coefs", "algorithm", "init", "random_state")
     settings = {name: getattr(learner, name) for name in names}
     moments = {"offsets": scaling.offsets.tobytes(), "gains": scaling.gains.tobytes()}
-    return fingerprint(sample, settings | moments | {"signals": len(training)})
+    return fingerprint(sample, settings | moments | {"signals": count})
 
 
 class _Run:

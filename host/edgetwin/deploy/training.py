@@ -118,11 +118,13 @@ class TrainingSet:
             return scaling.transform(self.signals)
         return self.signals.map_blocks(scaling.transform, dtype=np.float32)
 
-    def spread(self, count: int) -> NDArray[np.float32]:
-        """At most `count` of the raw signals, spread evenly over all of them."""
+    def spread(self, count: int, run: int = 1) -> NDArray[np.float32]:
+        """At most `count` of the raw signals, spread evenly over all, in runs of `run` that follow each other."""
         if count >= len(self) and self.in_memory:
             return np.asarray(self.signals)
-        rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(np.intp))
+        run = min(run, len(self))
+        starts = np.linspace(0, len(self) // run - 1, max(1, min(count, len(self)) // run)).round().astype(np.intp)
+        rows = (np.unique(starts)[:, None] * run + np.arange(run)).ravel()
         chosen = self.signals[rows]
         return np.ascontiguousarray(chosen if self.in_memory else chosen.compute(), dtype=np.float32)
 

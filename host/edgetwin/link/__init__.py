@@ -13,12 +13,14 @@ from edgetwin.link.errors import (
     WrongKey,
 )
 from edgetwin.link.keys import load_key
-from edgetwin.link.messages import CodeFrame, NodeInfo, NodeStats
-from edgetwin.link.session import Session
+from edgetwin.link.messages import MOST_BATCH, CodeFrame, NodeInfo, NodeStats
+from edgetwin.link.session import DEFAULT_BATCH, Session
 from edgetwin.link.status import Status, status_text
 from edgetwin.link.transport import Transport, is_remote, open_transport
 
 __all__ = [
+    "DEFAULT_BATCH",
+    "MOST_BATCH",
     "BadKeyFile",
     "CodeFrame",
     "DoesNotFit",

@@ -142,6 +142,10 @@ class Connection:
             raise Refused(kind.name, StatusReply.parse(frame).status)
         return frame
 
+    def forget_codes(self) -> None:
+        """Drops the CODE frames that came before the last answer: for the end of a stream."""
+        self._set_aside.clear()
+
     def matches(self, reply: StatusReply, sequence: int) -> bool:
         """Whether a STATUS answers the request sent with this sequence number."""
         return reply.sequence == sequence & 0xFFFF

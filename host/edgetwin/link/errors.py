@@ -21,7 +21,8 @@ class NoAnswer(LinkError):
 
     def __init__(self, url: str, seconds: float) -> None:
         super().__init__(
-            f"no answer from {url} within {seconds:.3g} s: is the board powered, the baud rate right, the port free?"
+            f"no answer from {url} within {seconds:.3g} s: is the board powered, its firmware built by this version of "
+            "edgetwin, the baud rate right, the port free?"
         )
 
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from cobs import cobs
 
-VERSION = 1
+VERSION = 2
 MAC_SIZE = 8
 CRC_SIZE = 4
 FLAG_MAC = 1

@@ -11,10 +11,11 @@ from edgetwin.link.frame import Frame
 
 Value = int | bool | bytes | str
 
-_CODE = struct.Struct("<IBB")
+_CODE = struct.Struct("<IBBB")
 _U32 = struct.Struct("<I")
 
 NONCE_SIZE = 16
+MOST_BATCH = 255  # windows in a frame
 SOURCE_REPLAY = 1
 SOURCE_ON_BOARD = 2
 
@@ -180,40 +181,48 @@ class NodeStats:
 
 @dataclass(frozen=True, slots=True)
 class CodeFrame:
-    """What came of one window.
+    """What came of consecutive windows.
 
     Parameters
     ----------
-    window : its number.
-    status : 0, and `code` is its sparse code; another `Status`, and there is no code; None: the window is missing.
-    code : the packed bits (FORMATS.md).
-    id : low half of the content id of the dictionary that made the code.
-    backlog : windows that the board still held before this one when it sent it (255: or more).
+    window : number of the first one.
+    status : 0, and `packet` holds their codes; another `Status`, and it is one window that has no code; None: they are
+        missing.
+    packet : the codes (FORMATS.md); may be empty.
+    windows : how many they are: 1 to 255 in a packet, any number of missing ones.
+    id : low half of the content id of the dictionary that made the codes.
+    backlog : windows that the board still held before these when it sent them (255: or more).
     wire_bytes : what the frame took on the wire, the end mark included.
     """
 
     window: int
     status: int | None
-    code: bytes = b""
+    packet: bytes = b""
+    windows: int = 1
     id: int = 0
     backlog: int = 0
     wire_bytes: int = 0
 
     @property
     def missing(self) -> bool:
-        """Whether the window never arrived."""
+        """Whether the windows never arrived."""
         return self.status is None
+
+    @property
+    def end(self) -> int:
+        """Number of the window behind the last one."""
+        return self.window + self.windows
 
     @classmethod
     def parse(cls, frame: Frame) -> CodeFrame:
         """Reads a CODE frame. Raises PayloadError."""
         if len(frame.payload) < _CODE.size:
             raise PayloadError("a CODE frame too short for its header")
-        window, status, backlog = _CODE.unpack_from(frame.payload)
-        code = frame.payload[_CODE.size :]
-        if status and code:
-            raise PayloadError("a failed window with a code")
-        return cls(window, status, code, frame.id, backlog, frame.wire_bytes)
+        window, status, backlog, windows = _CODE.unpack_from(frame.payload)
+        packet = frame.payload[_CODE.size :]
+        if not windows or (status and (packet or windows > 1)):
+            raise PayloadError("a CODE frame of no windows, or a failed window with a packet")
+        return cls(window, status, packet, windows, frame.id, backlog, frame.wire_bytes)
 
 
 def pack_window(window: int, rest: bytes = b"") -> bytes:

@@ -124,6 +124,8 @@ class Replay:
                 code = CodeFrame.parse(frame)
             except PayloadError:
                 return
+            if code.windows > 1:
+                return
         elif frame.type == FrameType.STATUS:
             reply = StatusReply.parse(frame)
             window = self._window_of(reply)

@@ -14,7 +14,7 @@ from edgetwin.deploy.container import Kind
 from edgetwin.link.connection import Connection
 from edgetwin.link.errors import ForeignCode, LinkError, NoAnswer, Refused, SessionLost, Unplugged
 from edgetwin.link.frame import FrameType
-from edgetwin.link.messages import CodeFrame, NodeInfo, NodeStats, PayloadError
+from edgetwin.link.messages import MOST_BATCH, CodeFrame, NodeInfo, NodeStats, PayloadError
 from edgetwin.link.replay import Replay, check_signals
 from edgetwin.link.status import Status
 from edgetwin.link.streaming import Streaming
@@ -23,6 +23,9 @@ from edgetwin.link.upload import Bundle, Progress, upload
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
+
+#: Windows that share a frame of a stream at most, if not said otherwise: the header is then little beside their codes.
+DEFAULT_BATCH = 16
 
 
 class Session:
@@ -176,14 +179,17 @@ class Session:
             raise Refused("to encode", Status.NO_DICTIONARY)
         return Replay(self, check_signals(signals, self.info.m, first), first, window, self._retries).run()
 
-    def stream(self, first: int = 0, count: int = 0, period_ms: int = 1000) -> Iterator[CodeFrame]:
-        """Starts the board's own source; yields its windows in order, those that were lost with status None.
+    def stream(
+        self, first: int = 0, count: int = 0, period_ms: int = 1000, batch: int = DEFAULT_BATCH
+    ) -> Iterator[CodeFrame]:
+        """Starts the board's own source; yields its windows in order, packet by packet, those lost with status None.
 
         Parameters
         ----------
         first : number of the first window.
         count : windows; 0: without end.
         period_ms : milliseconds from one window to the next.
+        batch : windows that share a frame at most, 1 to 255; the board waits a second for them at most.
 
         Raises
         ------
@@ -193,11 +199,14 @@ class Session:
         """
         if not (0 <= first < 2**32 and 0 <= count <= 2**32 - first and 0 <= period_ms < 2**32):
             raise LinkError("first, count and period_ms must lie from 0 to 2**32 - 1")
-        return Streaming(self, first, count, period_ms).run()
+        if not 1 <= batch <= MOST_BATCH:
+            raise LinkError(f"a frame carries 1 to {MOST_BATCH} windows, not {batch}")
+        return Streaming(self, first, count, period_ms, batch).run()
 
     def stop(self) -> None:
         """Ends a stream."""
         reply = self.connection.request(FrameType.STOP, {})
+        self.connection.forget_codes()
         if reply.status != Status.OK:
             raise Refused("to stop", reply.status)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edgetwin.link.errors import ForeignCode, LinkError, Refused
+from edgetwin.link.errors import ForeignCode, LinkError, Refused, SessionLost
 from edgetwin.link.frame import Frame, FrameType
 from edgetwin.link.messages import CodeFrame, PayloadError, pack_window
 from edgetwin.link.status import Status
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgetwin.link.session import Session
 
 _BACKLOG_UNKNOWN = 255  # the field's largest value means "at least"
+_PACKET_SECONDS = 1.0  # a board keeps an open packet no longer than this
 
 
 class Streaming:
@@ -26,21 +27,23 @@ class Streaming:
     first : number of the first window.
     count : windows; 0: without end.
     period_ms : milliseconds from one window to the next.
+    batch : windows a frame at most.
     """
 
-    def __init__(self, session: Session, first: int, count: int, period_ms: int) -> None:
+    def __init__(self, session: Session, first: int, count: int, period_ms: int, batch: int) -> None:
         self._session = session
         self._period_ms = period_ms
+        self._batch = batch
         self._end = first + count if count else 2**32
         self._endless = not count
         self._expected_id = session.dictionary_id & 0xFFFFFFFF
         self._next = first  # the first window not yet received
-        self._held: dict[int, CodeFrame] = {}  # received before an older one
+        self._held: dict[int, CodeFrame] = {}  # received before an older one, by its first window
         self._oldest = first  # the board holds no window below it
         self._started = False
 
     def run(self) -> Iterator[CodeFrame]:
-        """Yields one CodeFrame a window; stops the board when the caller stops."""
+        """Yields one CodeFrame a packet, and one a gap; stops the board when the caller stops."""
         try:
             while self._next < self._end:
                 try:
@@ -61,7 +64,7 @@ class Streaming:
         if not self._started:
             self._start()
         connection = self._session.connection
-        silence = connection.timeout + self._period_ms / 1000
+        silence = connection.timeout + max(self._period_ms / 1000, _PACKET_SECONDS)
         frame = connection.receive(max(0.0, connection.last_heard + silence - time.monotonic()))
         if frame is None:
             connection.query(FrameType.STATS, FrameType.STATS_ANSWER)  # alive? if not, this raises
@@ -74,26 +77,31 @@ class Streaming:
             connection.send(FrameType.ACK, pack_window(self._first_missing()))
 
     def _start(self) -> None:
-        count = 0 if self._endless else self._end - self._next
+        self._held.clear()  # packets may be cut differently this time
         self._oldest = self._next
-        reply = self._session.connection.request(FrameType.START, {0: self._next, 1: count, 2: self._period_ms})
+        count = 0 if self._endless else self._end - self._next
+        reply = self._session.connection.request(
+            FrameType.START, {0: self._next, 1: count, 2: self._period_ms, 3: self._batch}
+        )
         if reply.status != Status.OK:
             raise Refused("to stream", reply.status)
         self._started = True
 
     def _take(self, frame: Frame) -> bool:
-        """Keeps a code; whether the board waits for an ACK of it."""
+        """Keeps a packet; whether the board waits for an ACK of it. SessionLost: it holds other windows than it may."""
         if frame.type != FrameType.CODE:
             return False
         try:
             code = CodeFrame.parse(frame)
         except PayloadError:
             return False
-        if code.window >= self._end:
+        if code.end > self._end:
             return False
         if code.id != self._expected_id:
             raise ForeignCode(self._expected_id, code.id)
-        if code.window >= self._next:
+        if code.end > self._next:
+            if code.window < self._next or any(_overlap(code, held) for held in self._held.values()):
+                raise SessionLost(self._session.url)
             self._held[code.window] = code
         if code.backlog < _BACKLOG_UNKNOWN:
             self._oldest = max(self._oldest, code.window - code.backlog)
@@ -102,16 +110,23 @@ class Streaming:
     def _first_missing(self) -> int:
         window = max(self._next, self._oldest)
         while window in self._held:
-            window += 1
+            window = self._held[window].end
         return window
 
     def _pop(self) -> CodeFrame | None:
-        """The next window in order, if it has come or is known to be lost."""
+        """The next packet in order, if it has come; or the windows that are known to be lost before it."""
         window = self._next
-        if window in self._held:
-            self._next += 1
-            return self._held.pop(window)
-        if window < min(self._oldest, self._end):
-            self._next += 1
-            return CodeFrame(window, None)
-        return None
+        code = self._held.pop(window, None)
+        if code is None:
+            until = min([self._oldest, self._end, *self._held])
+            if until <= window:
+                return None
+            code = CodeFrame(window, None, windows=until - window)
+        self._next = code.end
+        return code
+
+
+def _overlap(code: CodeFrame, held: CodeFrame) -> bool:
+    """Whether they share windows, but are not the same ones."""
+    same = (code.window, code.windows) == (held.window, held.windows)
+    return not same and code.window < held.end and held.window < code.end

@@ -1,4 +1,4 @@
-"""What a session yielded, window by window, gathered for the twin."""
+"""What a session yielded, packet by packet, gathered for the twin."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from edgetwin.link import CodeFrame
 class Received:
     """All windows of one stream, in order.
 
-    codes : a code each; None where the window is missing or was refused
-    lost : whether each window never arrived
+    packets : the codes of one or more windows each; None where they are missing, or one that was refused
+    counts : windows of each
+    lost : whether each never arrived
     refused : windows that the board refused by a named error
     refusal : the first of them and its error, None if there is none
     wire_bytes : bytes of the code frames as they came over the link
     """
 
-    codes: list[bytes | None]
+    packets: list[bytes | None]
+    counts: list[int]
     lost: list[bool]
     refused: int
     refusal: str | None
@@ -32,22 +34,24 @@ class Received:
     @property
     def missing(self) -> int:
         """Windows that never arrived."""
-        return sum(self.lost)
+        return sum(count for count, gone in zip(self.counts, self.lost, strict=True) if gone)
 
 
-def collect(frames: Iterable[CodeFrame], progress: Callable[[], Any] = lambda: None) -> Received:
-    """Takes every frame; ``progress`` is called after each."""
+def collect(frames: Iterable[CodeFrame], progress: Callable[[int], Any] = lambda windows: None) -> Received:
+    """Takes every frame; ``progress`` is called after each with its number of windows."""
     started = time.monotonic()
-    codes: list[bytes | None] = []
+    packets: list[bytes | None] = []
+    counts: list[int] = []
     lost: list[bool] = []
     refused = wire_bytes = 0
     refusal: str | None = None
     for frame in frames:
-        codes.append(frame.code if frame.status == 0 else None)
+        packets.append(frame.packet if frame.status == 0 else None)
+        counts.append(frame.windows)
         lost.append(frame.missing)
         if frame.status:
             refused += 1
             refusal = refusal or f"window {frame.window}: {status_text(frame.status)}"
         wire_bytes += frame.wire_bytes
-        progress()
-    return Received(codes, lost, refused, refusal, wire_bytes, time.monotonic() - started)
+        progress(frame.windows)
+    return Received(packets, counts, lost, refused, refusal, wire_bytes, time.monotonic() - started)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from numpy.typing import ArrayLike, NDArray
 
 from edgetwin.core import Dictionary
 from edgetwin.deploy.bundle import DictionaryBundle
@@ -38,26 +38,23 @@ class Twin:
     def __init__(self, bundle: DictionaryBundle) -> None:
         self.bundle = bundle
         self.core = Dictionary(bundle.to_bytes())
-        self._atoms = bundle.dequantised()
 
     def encode(self, signals: NDArray[np.float32]) -> list[bytes | None]:
         """Codes that a board must send for raw signals (N, m); None for a signal with NaN or infinity."""
         codes, status = self.core.encode(signals)
         return [code if ok else None for code, ok in zip(codes, status == 0, strict=True)]
 
-    def reconstruct(self, codes: list[bytes | None]) -> Reconstruction:
-        """Raises :class:`~edgetwin.core.CoreError` never: a code that is not valid gives a row of NaN."""
-        unpacked = self.core.unpack([code or b"" for code in codes])
-        used = np.arange(self.core.k) < unpacked.counts[:, None]
-        rows, _ = np.nonzero(used)
-        sparse = csr_matrix(
-            (unpacked.coefficients[used], (rows, unpacked.support[used])), shape=(len(codes), self.core.n)
-        )
-        scaled = np.asarray(sparse @ self._atoms, dtype=np.float32)
-        repeat = self.core.m // self.bundle.channels
-        signals = scaled / np.tile(self.bundle.gains, repeat) + np.tile(self.bundle.offsets, repeat)
-        signals[unpacked.status != 0] = np.nan
-        return Reconstruction(signals.astype(np.float32), int(unpacked.counts.sum()))
+    def reconstruct(self, packets: Sequence[bytes | None], counts: ArrayLike | None = None) -> Reconstruction:
+        """The windows of packets; `counts` windows each, one if it is not given; None for a packet that did not come.
+
+        Raises :class:`~edgetwin.core.CoreError` never: the windows of a packet that is not valid are rows of NaN.
+        """
+        windows = np.ones(len(packets), np.intp) if counts is None else np.asarray(counts, np.intp)
+        came = np.array([packet is not None for packet in packets], bool)
+        decoded = self.core.decode([packet for packet in packets if packet is not None], windows[came])
+        signals = np.full((int(windows.sum()), self.core.m), np.nan, np.float32)
+        signals[np.repeat(came, windows)] = decoded.signals
+        return Reconstruction(signals, int(decoded.atoms.sum()))
 
     def nrmse(self, signals: NDArray[np.float32], reconstructed: NDArray[np.float32]) -> float:
         """:func:`nrmse` of raw signals (N, m), each channel weighted by its gain as OMP sees it."""

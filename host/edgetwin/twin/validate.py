@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgetwin.core import Dictionary
+from edgetwin.twin.collect import Received
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Board against host.
 
-    signals : windows compared
-    differing_bits : bits that differ; a missing or longer code counts with all bits that have no partner
+    signals : windows compared, the missing ones counted with them
+    differing_bits : bits that differ; a longer packet counts with all bits that have no partner
     missing : windows that never arrived
-    first : index of the first window that differs, None if none does
+    first : first window of the first packet that differs, None if none does
     """
 
     signals: int
@@ -27,25 +32,36 @@ class Comparison:
         return self.differing_bits == 0 and self.missing == 0
 
 
-def differing_bits(a: bytes, b: bytes) -> int:
-    """Bits that differ between two codes, the shorter filled up with bits that differ."""
+def compare(received: Received, core: Dictionary, signals: NDArray[np.float32]) -> Comparison:
+    """Codes the raw signals (N, m), N windows received, in the board's packets, and compares packet by packet."""
+    counts, came = np.array(received.counts, np.intp), ~np.array(received.lost, bool)
+    if counts.sum() != len(signals):
+        raise ValueError(f"{counts.sum()} windows from the board, {len(signals)} signals")
+    starts = np.cumsum(counts) - counts
+    host = _host_packets(core, signals[np.repeat(came, counts)], counts[came])
+    board = [packet for packet, gone in zip(received.packets, received.lost, strict=True) if not gone]
+    bits = [differing_bits(a, b) for a, b in zip(board, host, strict=True)]
+    first = next((int(start) for start, differ in zip(starts[came], bits, strict=True) if differ), None)
+    return Comparison(len(signals), sum(bits), received.missing, first)
+
+
+def _host_packets(core: Dictionary, signals: NDArray[np.float32], counts: NDArray[np.intp]) -> list[bytes | None]:
+    """Packets of the host core, None where it refuses one of their windows: a board sends that one alone."""
+    packets, status = core.encode_packets(signals, counts)
+    ends = np.cumsum(counts)
+    return [
+        None if status[end - count : end].any() else packet
+        for packet, count, end in zip(packets, counts, ends, strict=True)
+    ]
+
+
+def differing_bits(board: bytes | None, host: bytes | None) -> int:
+    """Bits that differ between two packets, the shorter filled up with bits that differ.
+
+    None, a refused window, equals None, and differs from any packet by its bits, from an empty one by 1.
+    """
+    a, b = board or b"", host or b""
     common = min(len(a), len(b))
     xor = int.from_bytes(a[:common], "little") ^ int.from_bytes(b[:common], "little")
-    return xor.bit_count() + 8 * (max(len(a), len(b)) - common)
-
-
-def compare_codes(
-    board: Sequence[bytes | None], host: Sequence[bytes | None], missing: Sequence[bool] | None = None
-) -> Comparison:
-    """Compares code by code. None on both sides (a signal that both refused) is equal.
-
-    missing : windows that did not arrive at all; they count as missing, not as differing
-    """
-    if len(board) != len(host):
-        raise ValueError(f"{len(board)} codes from the board, {len(host)} from the host")
-    lost = list(missing) if missing is not None else [False] * len(board)
-    differences = [
-        0 if gone else differing_bits(a or b"", b or b"") for a, b, gone in zip(board, host, lost, strict=True)
-    ]
-    first = next((i for i, bits in enumerate(differences) if bits), None)
-    return Comparison(len(board), sum(differences), sum(lost), first)
+    bits = xor.bit_count() + 8 * (max(len(a), len(b)) - common)
+    return bits or int((board is None) != (host is None))

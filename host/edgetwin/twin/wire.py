@@ -18,6 +18,8 @@ __all__ = ["WireFigures", "affordable", "measure", "sent_bytes"]
 #: Multiply-adds that coding may take, about 10 seconds of the core, and those between two looks at Ctrl-C.
 _WORK = 2e10
 _BLOCK_WORK = 5e8
+#: Status, backlog and number of windows, between the first one's number and the packet.
+_FIELDS = bytes(3)
 #: Signals that are coded however long it takes.
 _LEAST_SIGNALS = 100
 
@@ -29,10 +31,10 @@ class WireFigures:
     """Means over the signals that were coded.
 
     nrmse : of their reconstruction from the codes, as :meth:`~edgetwin.twin.Twin.nrmse`
-    code_bytes : a code
-    sent_bytes : a CODE frame with the code, without a MAC
+    code_bytes : a signal's share of its packet
+    sent_bytes : a signal's share of the CODE frame that carries the packet, without a MAC
     raw_bytes : a signal as float32
-    usage : (n,) share of the codes that use each atom
+    usage : (n,) share of the signals whose codes use each atom
     """
 
     signals: int
@@ -54,30 +56,45 @@ def affordable(bundle: DictionaryBundle) -> int:
 
 
 def measure(
-    twin: Twin, signals: NDArray[np.float32], watch: Callable[[list[NDArray[np.float32]]], Blocks] = iter
+    twin: Twin,
+    signals: NDArray[np.float32],
+    watch: Callable[[list[NDArray[np.float32]]], Blocks] = iter,
+    batch: int = 1,
 ) -> WireFigures:
     """Codes raw signals (N, m), N ≥ 1.
 
     watch : passes on the blocks that are coded one after another, to show progress
+    batch : signals that share a packet and its frame, 1 to 255; fewer where the last ones do, and a signal with NaN or
+        infinity has a frame of its own
     """
-    parts = min(len(signals), 1 + int(len(signals) * _multiplications(twin.bundle) / _BLOCK_WORK))
-    codes = [code for block in watch(np.array_split(signals, parts)) for code in twin.encode(block)]
-    unpacked = twin.core.unpack([code or b"" for code in codes])
-    used = np.arange(twin.core.k) < unpacked.counts[:, None]
+    block = batch * max(1, int(_BLOCK_WORK / _multiplications(twin.bundle) / batch))
+    packets: list[bytes] = []
+    coded = np.zeros(len(signals), bool)
+    for part in watch([signals[start : start + block] for start in range(0, len(signals), block)]):
+        counts = np.diff([*range(0, len(part), batch), len(part)])
+        made, status = twin.core.encode_packets(part, counts)
+        done = batch * len(packets)
+        coded[done : done + len(part)] = status == 0
+        packets += made
+    counts = np.add.reduceat(coded.astype(np.intp), np.arange(0, len(signals), batch))
+    decoded = twin.core.decode(packets, counts)
+    reconstructed = np.full_like(signals, np.nan)
+    reconstructed[coded] = decoded.signals
+    frames = [packet for packet, count in zip(packets, counts, strict=True) if count]
+    refused = len(signals) - int(coded.sum())
     return WireFigures(
-        signals=len(codes),
-        nrmse=twin.nrmse(signals, twin.reconstruct(codes).signals),
-        code_bytes=sum(len(code or b"") for code in codes) / len(codes),
-        sent_bytes=sent_bytes(codes) / len(codes),
+        signals=len(signals),
+        nrmse=twin.nrmse(signals, reconstructed),
+        code_bytes=sum(map(len, frames)) / len(signals),
+        sent_bytes=sent_bytes([*frames, *[None] * refused]) / len(signals),
         raw_bytes=4 * twin.core.m,
-        usage=np.bincount(unpacked.support[used], minlength=twin.core.n) / len(codes),
+        usage=decoded.usage / len(signals),
     )
 
 
-def sent_bytes(codes: Iterable[bytes | None]) -> int:
-    """Bytes of the CODE frames, without a MAC, that carry a board's codes (device/PROTOCOL.md)."""
-    # Number of the window, status, backlog, code.
-    frames = (Frame(FrameType.CODE, pack_window(0, bytes(2) + (code or b""))) for code in codes)
+def sent_bytes(packets: Iterable[bytes | None]) -> int:
+    """Bytes of the CODE frames, without a MAC, that carry a board's packets, or its refusals (device/PROTOCOL.md)."""
+    frames = (Frame(FrameType.CODE, pack_window(0, _FIELDS + (packet or b""))) for packet in packets)
     return sum(len(encode(frame)) for frame in frames)
 
 

@@ -14,6 +14,9 @@ Vectors = dict[str, list[dict[str, Any]]]
 FRAMES, KEYED, LINKED, SENSOR, GREETED = 1, 2, 4, 8, 16
 TWICE, FLIPPED, POLL_FOUR_TIMES, FLASH_FAILS, POWER_FAILS = 1, 2, 4 << 2, 32, 64
 
+# fuzz_packet.c: what the input is, beside the dictionary in the lower six bits
+SAMPLES, EDITED = 64, 128
+
 HELLO, AUTH, UPLOAD, DATA, COMMIT, START, SIGNAL, ACK, STOP, STATS, BYE = range(1, 12)
 
 
@@ -56,7 +59,8 @@ def node_seeds(vectors: Vectors) -> Iterator[bytes]:
     small = [bundle for bundle in bundles if len(bundle) <= 496]
     signal = _frame(SIGNAL, 0, struct.pack("<I6f", 1, 1, 2, 3, 4, 5, 6))
     short_signal = _frame(SIGNAL, 0, struct.pack("<I4f", 1, 1, 2, 3, 4))
-    start = _frame(START, POLL_FOUR_TIMES, b"\xa3\0\2\1\0\2\0")
+    start = _frame(START, POLL_FOUR_TIMES, b"\xa4\0\2\1\0\2\0\3\1")
+    start_batches = _frame(START, POLL_FOUR_TIMES, b"\xa4\0\2\1\0\2\x18\x32\3\3")
     acknowledge = _frame(ACK, POLL_FOUR_TIMES, struct.pack("<I", 3))
     for key in (0, KEYED):
         for bundle in small:
@@ -64,6 +68,7 @@ def node_seeds(vectors: Vectors) -> Iterator[bytes]:
                 session = _upload(bundle, 120, flags) + signal + _frame(STATS, 0)
                 yield bytes([FRAMES | GREETED | SENSOR | key]) + session
         stream = start + acknowledge * 3 + _frame(STOP, 0) + short_signal + start
+        stream += start_batches + acknowledge * 3 + short_signal + acknowledge * 3
         yield bytes([FRAMES | GREETED | SENSOR | LINKED | key]) + stream
         yield bytes([FRAMES | GREETED | LINKED | key]) + short_signal + _frame(0x55, 0)
         yield bytes([FRAMES | SENSOR | LINKED | key]) + _frame(HELLO, TWICE, b"\xa1\0\x50" + bytes(16)) + start
@@ -76,7 +81,22 @@ def node_seeds(vectors: Vectors) -> Iterator[bytes]:
         yield bytes([LINKED]) + bytes.fromhex(vector["wire"])
 
 
-SEEDS = {"fuzz_bundle": bundle_seeds, "fuzz_frame": frame_seeds, "fuzz_node": node_seeds}
+def packet_seeds(vectors: Vectors) -> Iterator[bytes]:
+    """Windows, packets and edited tables under each dictionary of the target."""
+    ramp = struct.pack("<18f", *range(-9, 9))
+    large = struct.pack("<6f", 1e30, -1e30, 3e38, 0, 1e-40, -1)
+    for mode in range(64):
+        for samples in (ramp, ramp + large + ramp):
+            yield bytes([mode | SAMPLES, 0]) + samples
+            yield bytes([mode | SAMPLES | EDITED, 0, 1, 0x20, 0, 1]) + samples
+        for packet in (b"", b"\xff" * 40, ramp):
+            yield bytes([mode, 2]) + packet
+            yield bytes([mode | EDITED, 2, 1, 0x80, 0, 1]) + packet
+    for vector in vectors["codes"]:
+        yield b"\0\0" + bytes.fromhex(vector["code"])
+
+
+SEEDS = {"fuzz_bundle": bundle_seeds, "fuzz_frame": frame_seeds, "fuzz_packet": packet_seeds, "fuzz_node": node_seeds}
 
 
 def write_corpus(target: str, vectors: Path, folder: Path) -> None:

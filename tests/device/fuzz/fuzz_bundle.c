@@ -7,36 +7,47 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define WINDOWS 3u
+
+static void require(int condition)
+{
+    if (!condition)
+        abort();
+}
+
 /* A dictionary that was opened is used: an index that leaves the blob shows as a sanitizer's report. */
 static void use(const et_dictionary *d)
 {
     if ((uint64_t)d->m * d->n > 1u << 16 || code_atoms(d) > 64)
         return; /* right, but slow */
-    const unsigned k = code_atoms(d);
-    et_encoder encoder = {malloc(2u * k + 1), malloc(4u * k + 1), NULL, 0};
-    encoder.workspace_size = et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
-    encoder.workspace = malloc(encoder.workspace_size);
+    et_encoder encoder;
+    void *memory = malloc(et_encoder_size(d));
+    et_encoder_place(&encoder, d, memory);
     float *signal = malloc(d->m * sizeof *signal);
-    const size_t capacity = et_code_max_size(d);
-    uint8_t *code = malloc(capacity), *again = malloc(capacity);
+    const size_t capacity = WINDOWS * et_packet_window_size(d);
+    uint8_t *code = malloc(capacity);
     et_omp_result result;
-    size_t code_size = 0, again_size = 0;
-    unsigned count = 0;
-    for (unsigned i = 0; i < d->m; ++i)
-        signal[i] = (float)(int)(i * 37 % 11) - 5.0f;
-    if (et_encode(d, &encoder, signal, code, capacity, &code_size, &result) == ET_OK) {
-        if (et_code_unpack(d, code, code_size, encoder.support, encoder.coefficients, &count) != ET_OK ||
-            count != result.count ||
-            et_code_pack(d, encoder.support, encoder.coefficients, count, again, capacity, &again_size) != ET_OK ||
-            again_size != code_size || memcmp(again, code, code_size) != 0)
-            abort();
+    et_packet packet;
+    et_packet_reader reader;
+    et_window window;
+    unsigned windows = 0;
+    et_packet_begin(&packet, d, &encoder, code, capacity);
+    for (unsigned w = 0; w < WINDOWS; ++w) {
+        for (unsigned i = 0; i < d->m; ++i)
+            signal[i] = (float)(int)(i * 37 % (11 + w)) - 5.0f;
+        if (et_encode(d, &encoder, signal, &result) != ET_OK)
+            continue;
+        require(et_packet_add(&packet, signal, result.count) == ET_OK);
+        ++windows;
     }
-    free(again);
+    const size_t size = et_packet_end(&packet);
+    et_packet_open(&reader, d, &encoder, code, size, windows);
+    while (windows-- > 0)
+        require(et_packet_next(&reader, signal, &window) == ET_OK);
+    require(et_packet_close(&reader) == ET_OK);
     free(code);
     free(signal);
-    free(encoder.workspace);
-    free(encoder.coefficients);
-    free(encoder.support);
+    free(memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

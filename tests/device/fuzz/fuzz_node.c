@@ -55,11 +55,30 @@ static void poll_and_wait(unsigned times)
     }
 }
 
+/* Entries lie back to back from head to end, in_flight of them before next; the windows are counted with them. */
+static void check_queue(const et_node_queue *queue)
+{
+    size_t at = queue->head;
+    uint32_t window = queue->oldest;
+    unsigned entries = 0;
+    for (; at < queue->end; ++entries) {
+        CHECK((at == queue->next) == (entries == queue->in_flight));
+        CHECK(at != queue->next || window == queue->unsent);
+        CHECK(queue->bytes[at + 3] > 0);
+        window += queue->bytes[at + 3];
+        at += 4u + queue->bytes[at] + 256u * queue->bytes[at + 1];
+    }
+    CHECK(at == queue->end && queue->next <= queue->end && queue->end <= queue->size);
+    CHECK(queue->in_flight <= entries && window == queue->after);
+    CHECK(!queue->open || queue->packet.writer.size <= queue->packet.writer.capacity);
+    CHECK(!queue->open || queue->end + 4 + queue->packet.writer.capacity <= queue->size);
+}
+
 /* What must hold at any time. */
 static void check_node(void)
 {
     const et_node *node = &board->node;
-    CHECK(node->queue.count <= node->queue.capacity && node->queue.in_flight <= node->queue.count);
+    check_queue(&node->queue);
     CHECK(node->received <= node->receive_capacity);
     CHECK(!node->upload.active || node->upload.offset <= node->upload.length);
     CHECK(node->current_slot <= ET_NODE_SLOTS);

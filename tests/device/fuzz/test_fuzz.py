@@ -26,6 +26,7 @@ SECONDS = int(os.environ.get("EDGETWIN_FUZZ_SECONDS", "5"))
 SIMULATION = {
     "fuzz_bundle": ["problem.c", "fuzz/aborting_runner.c"],
     "fuzz_frame": [],
+    "fuzz_packet": ["problem.c", "fuzz/aborting_runner.c"],
     "fuzz_node": ["problem.c", "simulated.c", "fuzz/aborting_runner.c"],
 }
 FLAGS = [
