@@ -59,6 +59,8 @@ def print_json(result: Mapping[str, Any]) -> None:
 def _text(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

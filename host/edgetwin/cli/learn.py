@@ -35,8 +35,10 @@ _LABELS = {
     "measured_signals": "signals coded as a board does, for what follows",
     "nrmse": "NRMSE of these signals from their codes",
     "raw_bytes": "bytes a raw signal",
+    "kinds": "share of the windows coded so",
+    "triplet_bytes": "bytes a code as the paper's triplets",
     "code_bytes": "bytes a code, on average",
-    "sent_bytes": "bytes sent a code, with its frame",
+    "sent_bytes": "bytes sent a code, with its share of a frame",
     "wire_compression": "compression on the wire, 1 − sent / raw",
     "paper_compression": "compression as the paper counts, 1 − (mn + sN) / (mN)",
     "bundle_bytes": "bundle bytes",
@@ -256,6 +258,7 @@ def _duration(seconds: float) -> str:
 
 def _summary(learned: Learned, twin: Twin, wire: WireFigures) -> dict[str, Any]:
     from edgetwin.dictionary.compression import compression_of
+    from edgetwin.twin.reconstruct import TRIPLET_BYTES
 
     m, n, s = twin.core.m, twin.core.n, twin.core.s
     result: dict[str, Any] = {
@@ -266,10 +269,12 @@ def _summary(learned: Learned, twin: Twin, wire: WireFigures) -> dict[str, Any]:
         "algorithm": learned.algorithm,
         "iterations": learned.iteration.number,
         "replaced": learned.iteration.n_replaced,
-        "error": float(learned.iteration.errors[-1]),
+        "error": float(learned.iteration.errors[-1]) if learned.iteration.number else None,
         "measured_signals": wire.signals,
         "nrmse": wire.nrmse,
         "raw_bytes": wire.raw_bytes,
+        "kinds": {kind: round(share, 4) for kind, share in wire.kinds.items() if share},
+        "triplet_bytes": TRIPLET_BYTES * twin.core.k,
         "code_bytes": wire.code_bytes,
         "sent_bytes": wire.sent_bytes,
         "wire_compression": wire.compression,

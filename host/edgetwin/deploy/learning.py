@@ -32,6 +32,8 @@ _TRIAL_ITERATIONS = 5
 _SEARCHED = 32768
 #: Signals on disk whose bytes go into a checkpoint's fingerprint, besides mean and deviation of all.
 _FINGERPRINTED = 4096
+#: Integers up to it are float32 values that DPCM keeps.
+_LARGEST_INTEGER = 2**23
 #: A code that aims at an error may use more atoms than the dictionary was learned with.
 _SPARE_ATOMS = 1.5
 
@@ -145,7 +147,7 @@ def _bundle(
 ) -> DictionaryBundle:
     """The bundle of learned atoms, codes still packed."""
     n, m = iteration.atoms.shape
-    if not plan.packed and plan.target_nrmse is not None and plan.n_nonzero_coefs is None:
+    if s > 0 and not plan.packed and plan.target_nrmse is not None and plan.n_nonzero_coefs is None:
         s = min(int(_SPARE_ATOMS * s) + 2, m, n)
     return DictionaryBundle.from_components(
         iteration.atoms,
@@ -160,6 +162,10 @@ def _bundle(
 
 def _without_atoms(training: TrainingSet, scaling: ChannelScaling, plan: LearningPlan) -> Learned:
     """A bundle whose codec needs no dictionary: it holds one atom, which no code uses."""
+    if plan.codec_name == "lossless":
+        some = training.spread(_SEARCHED).astype(np.float64)
+        if (some != np.round(some)).any() or np.abs(some).max() > _LARGEST_INTEGER:
+            raise UserError("--codec lossless needs samples that are integers within ±2^23: give --target-nrmse instead")
     iteration = Iteration(np.eye(1, training.m), np.zeros(0))
     bundle, measured = tune_codec(_bundle(training, scaling, plan, iteration, 0), training, plan)
     return Learned(bundle, training, "none", iteration, codec=measured)

@@ -99,6 +99,8 @@ class LearningPlan:
                 raise UserError(f"--target-bits {self.target_bits:g} must be above 0")
         if name == "lossless" and self.target_nrmse is not None:
             raise UserError("--codec lossless has no error to reach: leave --target-nrmse out")
+        if "sparse" not in self.kinds and name != "lossless" and self.target_nrmse is None and self.target_bits is None:
+            raise UserError(f"--codec {name} has no atoms to count: give --target-nrmse or --target-bits")
         if not 1 <= self.batch <= 255:
             raise UserError(f"--batch {self.batch}: a packet has 1 to 255 windows")
         # A bundle that stores atoms and codes so is refused before there are any.

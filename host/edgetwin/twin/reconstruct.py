@@ -20,16 +20,11 @@ class Reconstruction:
     """What the twin made of N codes.
 
     signals : (N, m) float32 in the sensor's units; NaN in the rows without a valid code
-    atoms : nonzeros in all codes together
+    triplet_bytes : what the paper would send for the rows that are valid: k = min(s, m, n) triplets each
     """
 
     signals: NDArray[np.float32]
-    atoms: int
-
-    @property
-    def triplet_bytes(self) -> int:
-        """Bytes of the same codes as the paper's triplets."""
-        return TRIPLET_BYTES * self.atoms
+    triplet_bytes: int
 
 
 class Twin:
@@ -54,7 +49,7 @@ class Twin:
         decoded = self.core.decode([packet for packet in packets if packet is not None], windows[came])
         signals = np.full((int(windows.sum()), self.core.m), np.nan, np.float32)
         signals[np.repeat(came, windows)] = decoded.signals
-        return Reconstruction(signals, int(decoded.atoms.sum()))
+        return Reconstruction(signals, TRIPLET_BYTES * self.core.k * int((decoded.status == 0).sum()))
 
     def nrmse(self, signals: NDArray[np.float32], reconstructed: NDArray[np.float32]) -> float:
         """:func:`nrmse` of raw signals (N, m), each channel weighted by its gain as OMP sees it."""

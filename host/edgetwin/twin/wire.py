@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetwin.core import KINDS
 from edgetwin.deploy.bundle import DictionaryBundle
 from edgetwin.link.frame import Frame, FrameType, encode
 from edgetwin.link.messages import pack_window
@@ -35,6 +36,7 @@ class WireFigures:
     sent_bytes : a signal's share of the CODE frame that carries the packet, without a MAC
     raw_bytes : a signal as float32
     usage : (n,) share of the signals whose codes use each atom
+    kinds : share of the signals coded as each kind of window
     """
 
     signals: int
@@ -43,6 +45,7 @@ class WireFigures:
     sent_bytes: float
     raw_bytes: int
     usage: NDArray[np.float64]
+    kinds: dict[str, float]
 
     @property
     def compression(self) -> float:
@@ -89,6 +92,7 @@ def measure(
         sent_bytes=sent_bytes([*frames, *[None] * refused]) / len(signals),
         raw_bytes=4 * twin.core.m,
         usage=decoded.usage / len(signals),
+        kinds={kind: int((decoded.kinds == number).sum()) / len(signals) for number, kind in enumerate(KINDS)},
     )
 
 
