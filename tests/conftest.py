@@ -20,7 +20,7 @@ SHARED_DATA = Path(os.environ.get("EDGETWIN_DATA", REPOSITORY.parent / "shared" 
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c():
-    """What the tests start can be interrupted, also where a shell runs the tests in the background and ignores Ctrl-C."""
+    """What the tests start can be interrupted, also where a shell runs them in the background and ignores Ctrl-C."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

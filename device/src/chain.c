@@ -38,7 +38,8 @@ void et_chain_follow(const et_dictionary *d, et_chain *chain, const float *signa
         if (!chain->follows)
             chain->spreads[c] = d->entropy.dpcm_next;
         int32_t *history = chain->history + (size_t)c * order;
-        for (unsigned i = order; i-- > 0;) { /* a window shorter than the order moves what was there, or stands for it */
+        for (unsigned i = order;
+             i-- > 0;) { /* a window shorter than the order moves what was there, or stands for it */
             const unsigned t = i < length ? length - 1 - i : 0;
             if (i < length || !chain->follows)
                 history[i] = et_nearest(channel[(size_t)t * d->channels] * per_sample);

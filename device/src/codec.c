@@ -77,6 +77,8 @@ static et_status open_fields(const uint8_t *fields, et_codec *codec)
     uint8_t rest = 0;
     for (unsigned i = 50; i < FIELDS; ++i)
         rest |= fields[i];
+    for (unsigned i = codec->order; i < ET_MOST_ORDER; ++i)
+        rest |= codec->predictor[i] != 0;
     if (!et_float_finite(codec->least) || !(codec->least >= 0.0f) || !et_float_finite(codec->energy_per_bit) ||
         !(codec->energy_per_bit >= 0.0f) || codec->kinds == 0 || codec->kinds >= 1u << ET_CODED_KINDS ||
         codec->order > ET_MOST_ORDER || (fields[22] & ~(CENTRED | CHAINED)) != 0 || codec->sparse_mean > MOST_MEAN ||

@@ -49,6 +49,16 @@ static void join_transposed(const float *halves, unsigned size, const float *wei
     }
 }
 
+/* All blocks of two, both ways: of size 1 there is nothing to transform. */
+static void pairs(const float *x, unsigned length, float weight, int transposed, float *out)
+{
+    for (unsigned i = 0; i < length; i += 2) {
+        const float a = x[i], b = transposed ? weight * x[i + 1] : x[i + 1];
+        out[i] = a + b;
+        out[i + 1] = transposed ? a - b : (a - b) * weight;
+    }
+}
+
 /* Where in the table of 4 size cosines a product's cosine lies, `step` behind the one before. */
 static unsigned next_cosine(unsigned at, unsigned step, unsigned size)
 {
@@ -88,13 +98,13 @@ static void direct_four(const float *x, unsigned size, const float *cosines, int
     }
 }
 
-/* From x to y and back, level by level; the result goes to x. */
+/* From x to `temporary` and back, level by level, down to blocks of 2 or of odd size and up again; the result goes to x. */
 static void transform(float *x, unsigned length, const float *cosines, int transposed, float *temporary)
 {
     unsigned size = length;
     const float *weights = cosines;
     float *from = x, *to = temporary, *swap;
-    for (; size > 1 && size % 2 == 0; weights += size / 2, size /= 2) {
+    for (; size > 2 && size % 2 == 0; weights += size / 2, size /= 2) {
         for (unsigned block = 0; block < length; block += size)
             if (transposed)
                 split_transposed(from + block, size, to + block);
@@ -104,6 +114,10 @@ static void transform(float *x, unsigned length, const float *cosines, int trans
     }
     if (size > 1) {
         unsigned block = 0;
+        if (size == 2) {
+            pairs(from, length, weights[0], transposed, to);
+            block = length;
+        }
         for (; block + 4 * size <= length; block += 4 * size)
             direct_four(from + block, size, weights, transposed, to + block);
         for (; block < length; block += size)

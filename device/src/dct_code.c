@@ -4,8 +4,8 @@
 #include "dct.h"
 #include "window_code.h"
 
-/* The workspace: m values channel by channel, floats that become integers, then (after another m, the decoded
- * window of packet.c) room for one channel. */
+/* The workspace: m values channel by channel, floats that become integers, then, behind the decoded window of packet.c and
+ * DPCM's samples, room for one channel. */
 typedef union value {
     float real;
     int32_t integer;
@@ -13,7 +13,7 @@ typedef union value {
 
 static float *temporary_of(const et_dictionary *d, const et_encoder *encoder)
 {
-    return (float *)encoder->workspace + 2 * (size_t)d->m;
+    return (float *)encoder->workspace + 3 * (size_t)d->m;
 }
 
 int et_quantise_dct(const et_coded_window *window, float *error)

@@ -7,11 +7,11 @@
 
 static size_t align4(size_t size) { return (size + 3) & ~(size_t)3; }
 
-/* OMP's workspace is free once it is done: the other kinds need two windows and a channel there (packet.c). */
+/* OMP's workspace is free once it is done: the other kinds need three windows and a channel there (packet.c). */
 static size_t workspace_size(const et_dictionary *d)
 {
     const size_t omp = et_omp_workspace_size((et_atom_type)d->atom_type, d->m, d->n, d->s);
-    const size_t others = d->codec == ET_CODEC_ENTROPY ? 4u * (2u * (size_t)d->m + et_channel_samples(d)) : 0;
+    const size_t others = d->codec == ET_CODEC_ENTROPY ? 4u * (3u * (size_t)d->m + et_channel_samples(d)) : 0;
     return align4(omp > others ? omp : others);
 }
 

@@ -8,7 +8,7 @@
 #define NO_KIND ET_WINDOW_KINDS /* before the first window */
 #define SAMPLE_BITS 32u
 #define SPARE_BYTES 4u /* of a count that is given up: it rounds */
-#define RAW_BYTES 4u /* of a raw window beyond its samples: its kind, and the end of the packet */
+#define RAW_BYTES 4u   /* of a raw window beyond its samples: its kind, and the end of the packet */
 
 size_t et_packet_window_size(const et_dictionary *d)
 {
@@ -112,7 +112,7 @@ static void decode(const et_coded_window *window, et_window_kind kind, float *de
         et_decode_dct(window->dictionary, window->encoder, decoded);
         break;
     case ET_WINDOW_DPCM:
-        et_decode_dpcm(window, decoded);
+        et_decode_dpcm(window->dictionary, window->encoder, decoded);
         break;
     default:
         for (unsigned i = 0; i < window->dictionary->m; ++i)
@@ -128,7 +128,7 @@ static float affordable_bits(const et_codec *codec, float error, float least, fl
 }
 
 /* The kind with the least squared error plus price of its bits, the first on ties; raw if none can take the window or it is
- * the shortest. The DCT comes last: its integers stay in the workspace. *end: the writer as it would be then. */
+ * the shortest. What each quantised stays in the workspace. *end: the writer as it would be then. */
 static et_window_kind choose(const et_packet *packet, const et_coded_window *window, const et_chain *chain,
                              et_range_writer *end)
 {
@@ -260,7 +260,7 @@ static et_status next_entropy(et_packet_reader *reader, float *signal, et_window
         et_get_dct(bits, d, reader->encoder, &chain, signal);
         break;
     case ET_WINDOW_DPCM:
-        et_get_dpcm(bits, d, &chain, signal);
+        et_get_dpcm(bits, d, reader->encoder, &chain, signal);
         break;
     default:
         for (unsigned i = 0; i < d->m; ++i)

@@ -13,7 +13,7 @@ void et_range_begin(et_range_writer *writer, uint8_t *bytes, size_t capacity)
 
 void et_range_carry(et_range_writer *writer)
 {
-    if (writer->bytes == NULL || writer->size > writer->capacity)
+    if (writer->size > writer->capacity)
         return;
     for (size_t i = writer->size; i-- > 0 && ++writer->bytes[i] == 0;)
         ;
@@ -61,7 +61,7 @@ size_t et_range_end(et_range_writer *writer)
         et_range_carry(writer);
     if (bytes > 0)
         et_range_put_byte(writer, (uint8_t)(writer->low >> 24));
-    if (writer->bytes != NULL && writer->size <= writer->capacity)
+    if (writer->size <= writer->capacity)
         while (writer->size > 0 && writer->bytes[writer->size - 1] == 0)
             --writer->size;
     return writer->size;

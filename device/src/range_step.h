@@ -24,23 +24,24 @@ void et_range_carry(et_range_writer *writer);
 
 static inline void et_range_put_byte(et_range_writer *writer, uint8_t byte)
 {
-    if (writer->bytes != NULL && writer->size < writer->capacity)
+    if (writer->size < writer->capacity)
         writer->bytes[writer->size] = byte;
     ++writer->size;
 }
 
-/* et_range_put */
+/* et_range_put. Who only counts needs no low. */
 static inline void et_range_narrow(et_range_writer *writer, uint32_t from, uint32_t to, unsigned bits)
 {
-    const uint32_t part = writer->range >> bits, amount = part * from;
-    uint32_t low = writer->low + amount, range = part * (to - from);
+    const uint32_t part = writer->range >> bits;
+    uint32_t range = part * (to - from);
     if (writer->bytes == NULL) {
         const unsigned shift = (31u - et_log2_floor(range)) & 24u; /* whole bytes above the range */
         writer->size += shift / 8;
-        writer->low = low << shift;
         writer->range = range << shift;
         return;
     }
+    const uint32_t amount = part * from;
+    uint32_t low = writer->low + amount;
     if (low < amount)
         et_range_carry(writer);
     for (; range < ET_LEAST_RANGE; low <<= 8, range <<= 8)

@@ -107,6 +107,20 @@ void et_put_sparse(et_range_writer *writer, const et_coded_window *window, const
     }
 }
 
+/* Four at a time, for boards. */
+static void add_int8(float coefficient, const int8_t *atom, float *signal, unsigned m)
+{
+    unsigned i = 0;
+    for (; i + 4 <= m; i += 4) {
+        signal[i] += coefficient * (float)atom[i];
+        signal[i + 1] += coefficient * (float)atom[i + 1];
+        signal[i + 2] += coefficient * (float)atom[i + 2];
+        signal[i + 3] += coefficient * (float)atom[i + 3];
+    }
+    for (; i < m; ++i)
+        signal[i] += coefficient * (float)atom[i];
+}
+
 /* signal += coefficient * atom, with the scale of an integer atom in the coefficient. */
 static void add_atom(const et_dictionary *d, unsigned j, float coefficient, float *signal)
 {
@@ -117,8 +131,7 @@ static void add_atom(const et_dictionary *d, unsigned j, float coefficient, floa
     }
     coefficient *= d->scales[j];
     if (d->atom_type == ET_ATOM_INT8)
-        for (unsigned i = 0; i < d->m; ++i)
-            signal[i] += coefficient * (float)((const int8_t *)atom)[i];
+        add_int8(coefficient, atom, signal, d->m);
     else
         for (unsigned i = 0; i < d->m; ++i)
             signal[i] += coefficient * (float)((const int16_t *)atom)[i];

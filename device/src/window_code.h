@@ -92,10 +92,11 @@ void et_get_dct(et_range_reader *reader, const et_dictionary *dictionary, const 
 /* `decoded` may not overlap the workspace, which is used up. */
 void et_decode_dct(const et_dictionary *dictionary, const et_encoder *encoder, float *decoded);
 
-/* dpcm_code.c */
+/* dpcm_code.c. `samples` lie in the workspace behind the decoded window: m, channel by channel. */
 int et_quantise_dpcm(const et_coded_window *window, float *error);
 void et_put_dpcm(et_range_writer *writer, const et_coded_window *window, const et_chain *chain);
-void et_get_dpcm(et_range_reader *reader, const et_dictionary *dictionary, const et_chain *chain, float *signal);
-void et_decode_dpcm(const et_coded_window *window, float *decoded);
+void et_get_dpcm(et_range_reader *reader, const et_dictionary *dictionary, const et_encoder *encoder,
+                 const et_chain *chain, float *signal);
+void et_decode_dpcm(const et_dictionary *dictionary, const et_encoder *encoder, float *decoded);
 
 #endif

@@ -47,7 +47,8 @@ static void store_integers(et_atom_type type, float *atoms, unsigned m, unsigned
                            float *scales)
 {
     for (unsigned j = 0; j < n; ++j) {
-        int32_t *integers = (int32_t *)(void *)(atoms + (size_t)j * m); /* in place: element i is read before it is set */
+        int32_t *integers =
+            (int32_t *)(void *)(atoms + (size_t)j * m); /* in place: element i is read before it is set */
         scales[j] = quantise_atom(atoms + (size_t)j * m, m, type == ET_ATOM_INT8 ? 127 : 32767, integers);
         for (unsigned i = 0; i < m; ++i) {
             uint8_t *at = stored + j * stride;
@@ -141,16 +142,18 @@ static const uint16_t *write_flat_parts(uint16_t *parts, unsigned symbols)
     return parts;
 }
 
-/* Each kind's part after any other: raw windows are rare. */
+/* Each kind's part after any other: 1/4 or, of the first in use, what the others leave but for the rare raw windows. */
 static void write_kind_parts(uint16_t *parts, unsigned kinds)
 {
-    const unsigned used = (kinds & 1u) + (kinds >> 1 & 1u) + (kinds >> 2 & 1u);
     for (unsigned row = 0; row < ET_WINDOW_KINDS + 1; ++row) {
-        unsigned at = 0;
-        for (unsigned kind = 0; kind < ET_WINDOW_KINDS; ++kind) {
-            *parts++ = (uint16_t)at;
-            at += kinds >> kind & 1u ? (32768u - 64u) / used : 0;
+        unsigned at = 32768u - 64u;
+        for (unsigned kind = ET_WINDOW_RAW; kind-- > 0;) {
+            parts[kind + 1] = (uint16_t)at;
+            if (kinds >> kind & 1u)
+                at = (kinds & ((1u << kind) - 1)) != 0 ? at - 8192u : 0;
         }
+        parts[0] = 0;
+        parts += ET_WINDOW_KINDS;
     }
 }
 

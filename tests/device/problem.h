@@ -10,7 +10,7 @@
 /* Makes the atoms of a dictionary: unit norm, n x m, atom-major. */
 typedef void make_atoms(float *atoms, unsigned m, unsigned n);
 
-void random_atoms(float *atoms, unsigned m, unsigned n); /* uniform entries, normalised */
+void random_atoms(float *atoms, unsigned m, unsigned n);   /* uniform entries, normalised */
 void identity_atoms(float *atoms, unsigned m, unsigned n); /* atom j is the unit vector e_(j mod m) */
 
 /* A dictionary of one channel, offset 0, gain 1, packed 32-bit coefficients, in memory of test_take. Its atoms are what

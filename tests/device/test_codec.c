@@ -198,8 +198,8 @@ static void fields_out_of_range_are_refused(void)
     CHECK_EQUAL(with_byte(&b, FIELDS, 22, 3), ET_OK);
     CHECK_EQUAL(with_byte(&b, FIELDS, 22, 4), ET_ERR_FORMAT); /* an unknown flag */
     CHECK_EQUAL(with_byte(&b, FIELDS, 23, 255), ET_OK);
-    for (unsigned i = 12; i < 24; ++i) /* predictor and expected magnitudes */
-        CHECK_EQUAL(with_u16(&b, FIELDS, i, 0xffff), ET_OK);
+    for (unsigned i = 12; i < 24; ++i) /* predictor, of order 2, and expected magnitudes */
+        CHECK_EQUAL(with_u16(&b, FIELDS, i, 0xffff), i < 14 || i >= 20 ? ET_OK : ET_ERR_FORMAT);
     CHECK_EQUAL(with_u16(&b, FIELDS, 24, 0x3fff), ET_OK);
     CHECK_EQUAL(with_u16(&b, FIELDS, 24, 0x4000), ET_ERR_FORMAT); /* sums of it would overflow */
     for (unsigned i = 50; i < 64; ++i)
@@ -211,8 +211,9 @@ static void tables_whose_parts_do_not_ascend_are_refused(void)
     static const struct {
         enum section section;
         unsigned symbols;
-    } tables[] = {{MEAN, ET_MAGNITUDE_SYMBOLS}, {SPARSE, ET_MAGNITUDE_SYMBOLS}, {DCT, ET_MAGNITUDE_SYMBOLS},
-                  {DPCM, ET_MAGNITUDE_SYMBOLS}, {COUNTS, ATOMS + 1},            {LAST, M}};
+    } tables[] = {{MEAN, ET_MAGNITUDE_SYMBOLS}, {SPARSE, ET_MAGNITUDE_SYMBOLS},
+                  {DCT, ET_MAGNITUDE_SYMBOLS},  {DPCM, ET_MAGNITUDE_SYMBOLS},
+                  {COUNTS, ATOMS + 1},          {LAST, M}};
     bundle b;
     if (!take_bundle(&b))
         return;
@@ -246,7 +247,7 @@ static void kinds_that_are_not_used_have_no_part_and_those_used_have_one(void)
         return;
     for (unsigned row = 0; row < ET_WINDOW_KINDS + 1; ++row) {
         CHECK_EQUAL(with_u16(&b, KIND_PARTS, 4 * row, 1), ET_ERR_FORMAT);
-        CHECK_EQUAL(with_u16(&b, KIND_PARTS, 4 * row + 1, 0), ET_ERR_FORMAT); /* sparse: nothing */
+        CHECK_EQUAL(with_u16(&b, KIND_PARTS, 4 * row + 1, 0), ET_ERR_FORMAT);      /* sparse: nothing */
         CHECK_EQUAL(with_u16(&b, KIND_PARTS, 4 * row + 3, 0x8000), ET_ERR_FORMAT); /* raw: nothing */
     }
     CHECK_EQUAL(with_byte(&b, FIELDS, 20, 6), ET_ERR_FORMAT); /* sparse has a part, but is not used */
@@ -293,5 +294,5 @@ static void coefficient_bits_belong_to_the_packed_codec_alone(void)
 SUITE(codec, TEST(whole_tables_open_in_place), TEST(every_set_of_kinds_opens_and_takes_only_its_tables),
       TEST(every_cut_between_and_inside_tables_is_refused), TEST(fields_out_of_range_are_refused),
       TEST(tables_whose_parts_do_not_ascend_are_refused),
-      TEST(kinds_that_are_not_used_have_no_part_and_those_used_have_one),
-      TEST(other_tables_out_of_range_are_refused), TEST(coefficient_bits_belong_to_the_packed_codec_alone))
+      TEST(kinds_that_are_not_used_have_no_part_and_those_used_have_one), TEST(other_tables_out_of_range_are_refused),
+      TEST(coefficient_bits_belong_to_the_packed_codec_alone))

@@ -3,14 +3,15 @@
 
 #include "node_session.h"
 
-#define CODE_SIZE 10u           /* of every window of the dictionary here: 2 atoms, float32 coefficients */
+#define CODE_SIZE 10u          /* of every window of the dictionary here: 2 atoms, float32 coefficients */
 #define ENTRY (4u + CODE_SIZE) /* of the queue */
 
 /* The board's own sensor: window k is make_signal(k), but for what the fields say. */
 typedef struct sensor {
-    uint32_t pending, broken, poisoned, reads; /* windows; `pending` is ready at the second look, `poisoned` has a NaN */
-    uint32_t silent;                           /* nothing comes from this one on */
-    uint8_t quiet;                             /* all samples are 0 */
+    uint32_t pending, broken, poisoned,
+        reads;       /* windows; `pending` is ready at the second look, `poisoned` has a NaN */
+    uint32_t silent; /* nothing comes from this one on */
+    uint8_t quiet;   /* all samples are 0 */
 } sensor;
 
 typedef struct streaming {

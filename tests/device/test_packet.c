@@ -31,7 +31,6 @@ typedef struct coder {
     uint8_t *bytes;
     size_t capacity, size;
     unsigned windows;
-    et_window_kind last_kind;
 } coder;
 
 /* Nonzero if there was memory. Signals are random in [-1, 1). */
@@ -46,7 +45,8 @@ static int take_coder(coder *c, et_dictionary *d, unsigned windows)
     c->decoded = test_take(windows * d->m * sizeof *c->decoded);
     c->signal = test_take(d->m * sizeof *c->signal);
     c->bytes = test_take(c->capacity);
-    if (c->signals == NULL || c->decoded == NULL || c->signal == NULL || c->bytes == NULL || !take_encoder(d, &c->encoder))
+    if (c->signals == NULL || c->decoded == NULL || c->signal == NULL || c->bytes == NULL ||
+        !take_encoder(d, &c->encoder))
         return 0;
     for (unsigned i = 0; i < windows * d->m; ++i)
         c->signals[i] = test_random_float(&state);
@@ -328,9 +328,9 @@ static void packed_codes_go_in_packets_too(void)
         unsigned count = 0;
         size_t used = 0, at = 0;
         for (unsigned before = 0; before <= w; ++before, at += used)
-            CHECK_EQUAL(et_code_unpack(d, c.bytes + at, c.size - at, c.encoder.support, c.encoder.coefficients, &count,
-                                       &used),
-                        ET_OK);
+            CHECK_EQUAL(
+                et_code_unpack(d, c.bytes + at, c.size - at, c.encoder.support, c.encoder.coefficients, &count, &used),
+                ET_OK);
     }
     for (size_t cut = 0; cut < c.size; ++cut)
         CHECK_EQUAL(decode(&c, c.bytes, cut, 7, &kinds), ET_ERR_TRUNCATED);
@@ -368,10 +368,7 @@ static void check_full(coder *c)
     }
 }
 
-static void window_that_does_not_fit_leaves_the_packet_as_it_was(void)
-{
-    for_each_codec(ALL_KINDS, 3, 3, check_full);
-}
+static void window_that_does_not_fit_leaves_the_packet_as_it_was(void) { for_each_codec(ALL_KINDS, 3, 3, check_full); }
 
 /* The same after a refusal, without coding the window anew. */
 static void refused_window_begins_the_next_packet(void)

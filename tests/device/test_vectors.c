@@ -195,5 +195,4 @@ static void packet_vectors_hold(void)
 }
 
 SUITE(vectors, TEST(cobs_vectors_hold), TEST(crc32_vectors_hold), TEST(hmac_vectors_hold), TEST(frame_vectors_hold),
-      TEST(bundle_vectors_hold), TEST(code_vectors_hold),
-      TEST(packet_vectors_hold))
+      TEST(bundle_vectors_hold), TEST(code_vectors_hold), TEST(packet_vectors_hold))

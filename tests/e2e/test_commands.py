@@ -94,7 +94,7 @@ def test_stream_and_validate_by_hand(folder):
         result = edgetwin("stream", url, "--dictionary", "D.etd", "later.csv", "-o", "twin.npy", "--json", cwd=folder)
         assert result["signals"] == 100
         assert result["missing"] == result["refused"] == 0
-        assert 0 < result["sent_bytes"] < result["raw_bytes"]
+        assert result["sent_bytes"] < result["triplet_bytes"] < result["raw_bytes"]
         twin = np.load(folder / "twin.npy")
         assert twin.shape == (100, 76)
         raw = np.loadtxt(folder / "later.csv", delimiter=",", skiprows=1)[:400].reshape(100, 76)

@@ -1,7 +1,7 @@
 """A second reader of packets, slow and from the definitions alone: what the core writes must be what this reads.
 
-It gives the integers that a packet holds and the information in them, -log2 of the product of the probabilities. Nothing here
-is shared with the core but the bundle's tables.
+It gives the integers that a packet holds and the information in them, -log2 of the product of the probabilities.
+Nothing here is shared with the core but the bundle's tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HALVES = [round(65536 * 2 ** (-i / 32)) for i in range(33)]
 
 @dataclass
 class Window:
-    """What a packet says of a window: means and coefficients in steps, a channel each; atoms with theirs; or samples."""
+    """What a packet says of a window, in steps: means and values of each channel; atoms with theirs; or samples."""
 
     kind: str
     means: list[int] = field(default_factory=list)
@@ -103,7 +103,7 @@ class PacketOracle:
         self.unit = np.float32(self.tables.steps[DCT]) / np.sqrt(np.float32(self.length))
 
     def read(self, packet: bytes, decoded: np.ndarray) -> tuple[list[Window], float]:
-        """The windows of a packet and the information in it; `decoded` (W, m), scaled, are what the core made of them."""
+        """The windows of a packet and the information in it; `decoded` (W, m), scaled: what the core made of them."""
         bits, windows, chain = Bits(packet), [], None
         previous = 0
         for signal in decoded:
@@ -201,7 +201,7 @@ class PacketOracle:
                 for t, sample in enumerate(samples):
                     sums[t % 4] += sample
                 mean = _nearest(((sums[0] + sums[1]) + (sums[2] + sums[3])) * per_mean)
-            grid = [_nearest(sample * per_sample) for sample in samples]
+                grid = [_nearest(sample * per_sample) for sample in samples]
             before = [grid[0]] * order if chain is None else chain["history"][channel]
             new["means"].append(mean)
             new["changes"].append(0 if chain is None else min(2**28, 16 * abs(mean - chain["means"][channel])))

@@ -226,7 +226,7 @@ def test_a_window_of_its_own_does_not_gain_from_its_neighbours(name, servers, al
     once = RateData("once", servers.train, windows)
     often = RateData("often", servers.train, np.tile(windows, (5, 1)))
     bits = [PEER[name].measure(data, 0.1).bits_per_sample for data in (once, often)]
-    assert bits[0] == pytest.approx(bits[1])
+    assert bits[0] == pytest.approx(bits[1], rel=5e-3)
 
 
 def test_one_stream_gains_from_what_repeats(servers, all_peers):

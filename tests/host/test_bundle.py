@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetwin import core
+from edgetwin.codec import CodecPlan
+from edgetwin.core import KINDS
 from edgetwin.deploy import BundleError, DictionaryBundle, RecordingBundle
+from edgetwin.deploy.coding import with_codec
 from edgetwin.deploy.container import (
     Corrupted,
     ImpossibleField,
@@ -85,7 +88,7 @@ def python_status(bundle: bytes) -> int:
 def test_a_bundle_comes_back_from_its_bytes(atom_type: str) -> None:
     bundle = small_bundle(atom_type)
     again = DictionaryBundle.from_bytes(bundle.to_bytes())
-    assert (again.m, again.n, again.s, again.channels, again.codec) == (6, 5, 2, 3, 1)
+    assert (again.m, again.n, again.s, again.channels, again.tables) == (6, 5, 2, 3, None)
     assert (again.tolerance, again.coefficient_bits, again.atom_type) == (0.125, 10, atom_type)
     assert again.metadata == {"names": ["load", "heat", "fan"], "signals": 100}
     assert again.id == bundle.id
@@ -263,6 +266,51 @@ def test_any_sealed_payload_has_the_board_s_verdict(atom_type: str, edits: list[
             assert core_status(sealed) in (0, NotNormalised.status)
             return
     assert verdict == core_status(sealed)
+
+
+def coded_bundle(kinds: tuple[str, ...] = KINDS[:3], atom_type: str = "int8") -> DictionaryBundle:
+    """The small bundle with the entropy codec, as training makes its tables."""
+    runs = np.cumsum(np.random.default_rng(1).standard_normal((40, 4, 6)), axis=1).astype(np.float32)
+    plan = CodecPlan(kinds=kinds, windows=4)
+    return with_codec(small_bundle(atom_type), runs, plan, np.arange(40) % 5 == 4)[0]
+
+
+@pytest.mark.parametrize("kinds", [KINDS[:1], KINDS[1:2], KINDS[2:3], KINDS[:3]])
+def test_a_bundle_with_a_codec_comes_back_from_its_bytes(kinds: tuple[str, ...]) -> None:
+    bundle = coded_bundle(kinds)
+    again = DictionaryBundle.from_bytes(bundle.to_bytes())
+    assert again.to_bytes() == bundle.to_bytes()
+    assert again.id == bundle.id == core.Dictionary(bundle.to_bytes()).id
+    assert again.tables is not None and again.tables.kinds == sum(1 << KINDS.index(kind) for kind in kinds)
+    assert again.metadata == bundle.metadata
+
+
+def test_a_codec_cut_between_or_inside_its_tables_is_refused_as_the_board_refuses_it() -> None:
+    payload = coded_bundle().to_bytes()[32:]
+    metadata = payload.index(b"\xa2enames")
+    for length in range(0, metadata, 16):
+        sealed = seal(payload[:length])
+        assert python_status(sealed) == core_status(sealed) == Truncated.status, length
+
+
+@settings(max_examples=200, deadline=None)
+@given(edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_codec_that_the_board_takes_is_read_and_written(edits: list[tuple[float, int]]) -> None:
+    """And what the host's reader refuses, the board refuses for the same reason."""
+    payload = bytearray(CODED)
+    for place, value in edits:
+        payload[CODEC_AT + int(place**2 * (CODED.index(b"\xa2enames") - CODEC_AT))] = value
+    sealed = seal(bytes(payload))
+    verdict = core_status(sealed)
+    if verdict != 0:
+        assert python_status(sealed) in (0, verdict)  # tables of parts are the core's to check
+    else:
+        assert core_status(DictionaryBundle.from_bytes(sealed).to_bytes()) == 0
+
+
+CODED = coded_bundle().to_bytes()[32:]
+#: Behind fields, offsets and gains, scales, and atoms.
+CODEC_AT = 16 + 16 + 16 + 32 + 48
 
 
 @pytest.mark.parametrize("deviation", [9.8e-5, -9.8e-5, 1.02e-4, -1.02e-4])

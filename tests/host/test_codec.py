@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from edgetwin.boards.registry import sources
 from edgetwin.codec import CodecTables, DctTables, SparseTables
 from edgetwin.codec.tables import BUCKETS, SYMBOLS, parts_of
-from edgetwin.core import KINDS, Dictionary
+from edgetwin.core import KINDS, CoreError, Dictionary
 from edgetwin.deploy import DictionaryBundle
+from edgetwin.deploy.container import Kind, wrap
 from edgetwin.signals import ChannelScaling
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from packet_oracle import Bits, PacketOracle  # noqa: E402 (it lies beside this file, in no package)
+from packet_oracle import Bits, PacketOracle  # it lies beside this file, in no package
 
 SPARSE, DCT, DPCM, RAW = range(4)
 CODED = ("sparse", "dct", "dpcm")
@@ -256,7 +257,7 @@ def test_what_no_kind_can_take_is_sent_as_it_is(kinds) -> None:
     signals = rng.standard_normal((4, 6)).astype(np.float32)
     signals[1] *= np.float32(1e30)
     signals[2, :] = np.finfo(np.float32).max
-    packets, decoded = coded(bundle, signals)
+    _, decoded = coded(bundle, signals)
     assert [KINDS[kind] == "raw" for kind in decoded.kinds] == [False, True, True, False]
     np.testing.assert_array_equal(decoded.signals[1:3].view(np.uint32), signals[1:3].view(np.uint32))
     check_against_the_oracle(bundle, signals, [4])
@@ -315,11 +316,8 @@ def range_coder(tmp_path_factory):
     if compiler is None:
         pytest.skip("no C compiler: apt-get install gcc libc6-dev")
     device, library = sources() / "device", tmp_path_factory.mktemp("lib") / "range_coder.so"
-    subprocess.run(
-        [compiler, "-std=c99", "-O2", "-shared", "-fPIC", f"-I{device / 'include'}"]
-        + [device / "src" / "range_coder.c", "-o", library],
-        check=True,
-    )
+    flags = ["-std=c99", "-O2", "-shared", "-fPIC", f"-I{device / 'include'}"]
+    subprocess.run([compiler, *flags, device / "src" / "range_coder.c", "-o", library], check=True)
     loaded = ctypes.CDLL(str(library))
     loaded.et_range_end.restype = ctypes.c_size_t
     loaded.et_range_cost.restype = ctypes.c_uint32
@@ -440,9 +438,6 @@ def test_zeros_too_many_are_refused() -> None:
 )
 def test_any_tables_that_a_board_takes_code_and_decode(seed, edits, packet) -> None:
     """Bundles with bytes of the codec's part changed: refused by name, or they work."""
-    from edgetwin.core import CoreError
-    from edgetwin.deploy.container import Kind, wrap
-
     rng = np.random.default_rng(seed)
     bundle = some_bundle(rng, 6, 9, 4, int(rng.integers(1, 4)))
     payload = bytearray(bundle.to_bytes()[32:])

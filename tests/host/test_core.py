@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import orthogonal_mp
 
 from edgetwin import core
+from edgetwin.deploy import DictionaryBundle
 
 TYPES = ("float32", "int16", "int8")
 
@@ -126,3 +127,67 @@ def test_workspace_keeps_the_promised_bound(atom_type):
                 if s <= min(m, n):
                     bound = 4 * (m * s + s * s + 2 * n + 2 * m)
                     assert core.omp_workspace_size(atom_type, m, n, s) <= bound
+
+
+def packed_dictionary(m=8):
+    """A bundle of packed 16-bit coefficients with the unit vectors as atoms."""
+    bundle = DictionaryBundle.from_components(np.eye(m), s=3, atom_type="float32", coefficient_bits=16)
+    return core.Dictionary(bundle.to_bytes())
+
+
+def test_packets_hold_as_many_windows_as_asked_and_leave_bad_ones_out():
+    dictionary = packed_dictionary()
+    signals = np.zeros((6, 8), np.float32)
+    signals[np.arange(6), np.arange(6)] = [1, 2, 3, 4, 5, 6]
+    signals[2, 0] = np.nan
+    packets, status = dictionary.encode_packets(signals, [1, 0, 3, 2])
+    assert status.tolist() == [0, 0, 3, 0, 0, 0]
+    assert [len(packet) > 0 for packet in packets] == [True, False, True, True]
+    decoded = dictionary.decode(packets, [1, 0, 2, 2])
+    assert not decoded.status.any()
+    np.testing.assert_array_equal(decoded.signals, np.delete(signals, 2, axis=0))
+    assert decoded.atoms.tolist() == [1, 1, 1, 1, 1]
+    assert decoded.usage.tolist() == [1, 1, 0, 1, 1, 1, 0, 0]
+
+
+def test_each_window_alone_is_a_packet_of_one():
+    dictionary = packed_dictionary()
+    signals = np.random.default_rng(8).standard_normal((5, 8)).astype(np.float32)
+    assert dictionary.encode(signals)[0] == dictionary.encode_packets(signals, [1] * 5)[0]
+    assert max(map(len, dictionary.encode(signals)[0])) <= dictionary.packet_max_size
+
+
+def test_a_bad_packet_is_named_and_the_others_go_on():
+    dictionary = packed_dictionary()
+    signals = np.eye(8, dtype=np.float32)[:4]
+    packets, _ = dictionary.encode_packets(signals, [2, 2])
+    decoded = dictionary.decode([packets[0][:-1], packets[1]], [2, 2])
+    assert decoded.status.tolist() == [6, 6, 0, 0]
+    assert np.isnan(decoded.signals[:2]).all()
+    np.testing.assert_array_equal(decoded.signals[2:], signals[2:])
+
+
+def test_counts_that_cannot_be_are_refused():
+    dictionary = packed_dictionary()
+    signals = np.zeros((3, 8), np.float32)
+    for counts in ([2], [4], [1, 1, 256], [-1, 4]):
+        with pytest.raises(ValueError, match="windows"):
+            dictionary.encode_packets(signals, counts)
+    with pytest.raises(ValueError, match="agree"):
+        dictionary.decode([b"", b""], [1])
+    with pytest.raises(ValueError, match="shape"):
+        dictionary.encode(np.zeros((3, 7)))
+
+
+def test_no_atom_is_taken_that_correlates_with_the_residual_less_than_asked():
+    rng = np.random.default_rng(9)
+    atoms, _, exact = random_dictionary(rng, 96, 48, "float32")
+    signals = rng.standard_normal((50, 48)).astype(np.float32)
+    every = core.omp(signals, atoms, 20)
+    some = core.omp(signals, atoms, 20, least=1.0)
+    assert some.counts.min() < 20
+    for signal, code, count in zip(signals, dense(some, 96), some.counts, strict=True):
+        residual = signal - code @ exact
+        assert count == 20 or np.abs(exact @ residual).max() <= 1.0 + 1e-4
+    same = some.counts == 20
+    np.testing.assert_array_equal(some.coefficients[same], every.coefficients[same])

@@ -171,7 +171,7 @@ def test_representativity_counts_what_is_really_sent(telemetry):
 
 def test_codes_are_sent_in_code_frames():
     codes = [b"\x00", bytes(range(40)), None]  # the last one: a signal with NaN
-    frames = [encode(Frame(FrameType.CODE, bytes([1, 0, 0, 0, 0, 0]) + (code or b""), 1, 1, 0, 7)) for code in codes]
+    frames = [encode(Frame(FrameType.CODE, bytes([1, 0, 0, 0, 0, 0, 1]) + (code or b""), 1, 1, 0, 7)) for code in codes]
     assert sent_bytes(codes) == sum(map(len, frames))
 
 

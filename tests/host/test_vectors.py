@@ -19,7 +19,7 @@ from edgetwin.core import Dictionary
 from edgetwin.deploy import BundleError, DictionaryBundle
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from packet_oracle import PacketOracle  # noqa: E402 (it lies beside this file, in no package)
+from packet_oracle import PacketOracle  # it lies beside this file, in no package
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "device" / "vectors.json").read_text())
 

@@ -18,46 +18,46 @@ from rich.table import Table
 from edgetwin.data import ASD_SERVERS, Samples, load_asd
 from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
 from edgetwin.twin import Twin
+from edgetwin.twin.wire import measure as measure_wire
 
-#: Frame header, window fields, CRC and COBS of a CODE frame without a MAC (PROTOCOL.md).
-FRAME_BYTES = 24
-
-#: window rows, atoms n, atoms a code s, coefficient bits, atom type
+#: window rows, atoms n, atoms a code s, codec, windows a packet, atom type
 CHOICES = (
-    (1, 256, 4, 8, "int8"),
-    (2, 256, 6, 8, "int8"),
-    (4, 128, 12, 8, "int8"),
-    (4, 256, 8, 8, "int8"),
-    (4, 256, 12, 8, "int8"),
-    (4, 256, 12, 8, "float32"),
-    (4, 256, 12, 10, "int8"),
-    (4, 256, 12, 16, "int8"),
-    (8, 192, 16, 8, "int8"),
-    (16, 112, 32, 8, "int8"),
+    (1, 256, 4, "auto", 16, "int8"),
+    (2, 256, 6, "auto", 16, "int8"),
+    (4, 128, 12, "auto", 16, "int8"),
+    (4, 256, 8, "auto", 16, "int8"),
+    (4, 256, 12, "auto", 16, "int8"),
+    (4, 256, 12, "auto", 1, "int8"),
+    (4, 256, 12, "auto", 64, "int8"),
+    (4, 256, 12, "sparse", 16, "int8"),
+    (4, 256, 12, "packed", 16, "int8"),
+    (4, 256, 12, "auto", 16, "float32"),
+    (8, 192, 16, "auto", 16, "int8"),
+    (16, 112, 32, "auto", 16, "int8"),
 )
 
 
-def measure(window: int, n: int, s: int, bits: int, atom_type: str) -> dict[str, Any]:
+def measure(window: int, n: int, s: int, codec: str, batch: int, atom_type: str) -> dict[str, Any]:
     """One choice on every bundled server: NRMSE of held-out windows as the twin reconstructs them, and bytes."""
-    errors, code_bytes = [], 0.0
+    errors, sent = [], 0.0
     for name in ASD_SERVERS:
         server = load_asd(name)
         plan = LearningPlan(
-            window=window, n_components=n, n_nonzero_coefs=s, coefficient_bits=bits, atom_type=atom_type
+            window=window, n_components=n, n_nonzero_coefs=s, codec=codec, batch=batch, atom_type=atom_type
         )
         bundle = learn_bundle(Samples(server.train, server.names), plan).bundle
         twin = Twin(bundle)
         signals = signals_for(Samples(server.test, server.names), bundle)
-        codes = twin.encode(signals)
-        errors.append(round(twin.nrmse(signals, twin.reconstruct(codes).signals), 4))
-        code_bytes += sum(len(code or b"") for code in codes) / len(codes) / len(ASD_SERVERS)
-    sent = FRAME_BYTES + code_bytes
+        wire = measure_wire(twin, signals, batch=batch)
+        errors.append(round(wire.nrmse, 4))
+        sent += wire.sent_bytes / len(ASD_SERVERS)
     return {
         "window": window,
         "m": twin.core.m,
         "n": n,
         "s": s,
-        "bits": bits,
+        "codec": codec,
+        "batch": batch,
         "atoms": atom_type,
         "nrmse": errors,
         "sent_bytes": round(sent, 1),
@@ -79,13 +79,13 @@ def main() -> None:
         return
     table = Table(title=f"held-out windows of {', '.join(ASD_SERVERS)}")
     sizes = ("bytes sent", "vs raw", "vs triplets", "bundle", "workspace")
-    for column in ("rows", "m", "n", "s", "bits", "atoms", "NRMSE", *sizes):
+    for column in ("rows", "m", "n", "s", "codec", "windows a packet", "atoms", "NRMSE", *sizes):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
-            *(str(row[key]) for key in ("window", "m", "n", "s", "bits", "atoms")),
+            *(str(row[key]) for key in ("window", "m", "n", "s", "codec", "batch", "atoms")),
             " ".join(f"{error:.3f}" for error in row["nrmse"]),
-            f"{row['sent_bytes']:.0f}",
+            f"{row['sent_bytes']:.1f}",
             f"{row['raw_ratio']:.1f}x",
             f"{row['triplet_ratio']:.1f}x",
             f"{row['bundle_bytes']:,}",

@@ -4,8 +4,8 @@
     python tools/vectors/make_vectors.py --check    # exit 1 if it would change
 
 Frames, COBS, CRC-32 and HMAC come from Python's libraries and from `struct`, not from edgetwin. Bundles come from the
-Python writer, the statuses of damaged ones from FORMATS.md. Codes and packets come from the core: they hold it to its own
-bits on every target. Bytes are hexadecimal throughout; sequence numbers are in 32 bits.
+Python writer, the statuses of damaged ones from FORMATS.md. Codes and packets come from the core: they hold it to its
+own bits on every target. Bytes are hexadecimal throughout; sequence numbers are in 32 bits.
 """
 
 from __future__ import annotations

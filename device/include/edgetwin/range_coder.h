@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* `bytes` NULL: counts only. */
+/* `bytes` NULL: counts only: `size` and et_range_cost are as if it wrote, et_range_end is not for it. */
 typedef struct et_range_writer {
     uint8_t *bytes;
     size_t capacity, size; /* size > capacity: it did not fit */
@@ -18,7 +18,7 @@ typedef struct et_range_writer {
 
 typedef struct et_range_reader {
     const uint8_t *bytes;
-    size_t size, position; /* position may lie up to 4 bytes beyond size: zeros are read there */
+    size_t size, position; /* position may lie beyond size: zeros are read there */
     uint32_t low, range;
     uint32_t offset; /* of the code's value above low */
     uint8_t failed;

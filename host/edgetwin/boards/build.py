@@ -319,10 +319,10 @@ def _check_recording(path: Path, bundle: bytes) -> None:
 
 def _check_linked(dictionary: Dictionary, target: Board, firmware: Firmware) -> None:
     """A node passes over a linked dictionary that it has no room for (node_upload.c): say so before it is flashed."""
-    frame = 4 + 4 * dictionary.m  # a SIGNAL
+    frame = max(4 + 4 * dictionary.m, 7 + dictionary.packet_max_size)  # a SIGNAL, a CODE
     if frame > target.node.max_payload:
         raise BuildError(
-            f"a signal of {dictionary.m} samples needs a payload of {frame} bytes, {target.name} takes "
+            f"a window of {dictionary.m} samples needs a payload of {frame} bytes, {target.name} takes "
             f"{target.node.max_payload}: {frame - target.node.max_payload} too many"
         )
     arena = firmware.arena_bytes - node_buffers_size(target.node.max_payload)
