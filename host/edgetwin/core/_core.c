@@ -185,7 +185,7 @@ static PyObject *dictionary_encode(PyObject *object, PyObject *args)
         return NULL;
     const size_t rows = (size_t)status.len, m = d->m, most = et_packet_window_size(d);
     et_encoder encoder;
-    float *signal;
+    float *signal = NULL;
     uint8_t *bytes = NULL;
     void *scratch = NULL;
     if (sum_of(&counts) != rows) {
@@ -262,7 +262,7 @@ static PyObject *dictionary_decode(PyObject *object, PyObject *args)
     const size_t rows = (size_t)status.len, m = d->m;
     const Py_ssize_t length = PyList_Check(packets) ? PyList_Size(packets) : -1;
     et_encoder encoder;
-    float *unused;
+    float *unused = NULL;
     void *scratch = NULL;
     const char **bytes = NULL;
     Py_ssize_t *sizes = NULL;
