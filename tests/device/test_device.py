@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,16 @@ ROOT = HERE.parents[1]
 DEVICE = sources() / "device"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-#: The emulated boards, and how many tests need more memory than each has.
-NOT_RUN = {"mps2-an386": 0, "netduinoplus2": 1, "microbit": 2}
+#: The suites of the link; where flash is short, they are a program of their own.
+LINK = ("cobs_frame", "cbor", "node_session", "node_upload", "node_stream")
+OTHERS = ("vector", "omp", "bundle", "code", "codec", "range_coder", "packet", "sha256", "vectors")
+#: The emulated boards' programs: suites, and how many of their tests need more memory than there is.
+PROGRAMS = [
+    ("mps2-an386", OTHERS + LINK, 0),
+    ("netduinoplus2", OTHERS + LINK, 1),
+    ("microbit", OTHERS, 2),
+    ("microbit", LINK, 1),
+]
 TESTS = [*sorted(HERE.glob("test_*.c")), HERE / "runner.c", HERE / "problem.c", HERE / "simulated.c"]
 
 
@@ -70,15 +79,27 @@ def test_core_passes_under_sanitizers(
     check_output(done.returncode, done.stdout + done.stderr, not_run=0)
 
 
-@pytest.mark.parametrize("board", NOT_RUN)
-def test_core_passes_on_the_emulated_board(board: str, generated: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("board", "suites", "not_run"), PROGRAMS)
+def test_core_passes_on_the_emulated_board(
+    board: str, suites: tuple[str, ...], not_run: int, generated: Path, tmp_path: Path
+) -> None:
     need("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
     need("qemu-system-arm", "qemu-system-arm")
     firmware = boards.build(
-        board, tmp_path, app=[*TESTS, HERE / "platform_board.c"], name="tests", includes=[HERE, generated]
+        board,
+        tmp_path,
+        app=[*TESTS, HERE / "platform_board.c"],
+        name="tests",
+        defines={"TEST_SUITES": " ".join(f"X({suite})" for suite in suites)},
+        includes=[HERE, generated],
     )
     done = boards.run_program(board, firmware.elf, timeout=240)
-    check_output(done.exit_code, done.output, NOT_RUN[board])
+    check_output(done.exit_code, done.output, not_run)
+
+
+def test_every_suite_runs_on_boards() -> None:
+    found = [match for file in HERE.glob("test_*.c") for match in re.findall(r"^SUITE\((\w+),", file.read_text(), re.M)]
+    assert sorted(found) == sorted(OTHERS + LINK)
 
 
 def test_kernel_ports_have_the_names_of_the_portable_kernels() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from edgetwin.boards.registry import sources
 from edgetwin.codec import CodecTables, DctTables, SparseTables
-from edgetwin.codec.tables import BUCKETS, SYMBOLS, parts_of
+from edgetwin.codec.tables import BUCKETS, SYMBOLS, cosines, parts_of
 from edgetwin.core import KINDS, CoreError, Dictionary
 from edgetwin.deploy import DictionaryBundle
 from edgetwin.deploy.container import Kind, wrap
@@ -75,7 +75,10 @@ def some_tables(
         if "sparse" in kinds
         else None,
         dct=DctTables(
-            some_parts(rng, BUCKETS, SYMBOLS), some_parts(rng, length), rng.integers(0, 65536, length).astype(np.uint16)
+            some_parts(rng, BUCKETS, SYMBOLS),
+            some_parts(rng, length),
+            rng.integers(0, 65536, length).astype(np.uint16),
+            cosines(length),
         )
         if "dct" in kinds
         else None,
@@ -198,7 +201,8 @@ def test_the_dct_is_that_of_scipy_at_any_length(length) -> None:
     rng = np.random.default_rng(length)
     step = 2.0**-8
     bundle = some_bundle(rng, length, 1, 0, kinds=["dct"], step=step, chained=False, centred=False, rounding=128)
-    flat = DctTables(*(some_parts(rng, *shape, skew=(1,)) for shape in ((BUCKETS, SYMBOLS), (length,), (length,))))
+    parts = (some_parts(rng, *shape, skew=(1,)) for shape in ((BUCKETS, SYMBOLS), (length,), (length,)))
+    flat = DctTables(*parts, cosines(length))
     bundle = replace(bundle, tables=replace(bundle.tables, dct=flat, mean=flat.magnitudes))
     signals = rng.standard_normal((4, length)).astype(np.float32)
     packets, decoded = coded(bundle, signals, [1] * 4)

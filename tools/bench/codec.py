@@ -125,7 +125,7 @@ def on_board(codec: str, folder: Path) -> dict[str, Any]:
         "bytes_per_window": mean("bytes") / PACKET,
         "ram_bytes": int(mean("scratch") + mean("packet") - mean("omp workspace")),
         "text_bytes": codec_text_bytes(firmware.elf),
-        "tables_bytes": sum(len(section) for section in bundle.tables.sections(M)) if bundle.tables else 0,
+        "tables_bytes": sum(len(section) for section in bundle.tables.sections()) if bundle.tables else 0,
     }
 
 

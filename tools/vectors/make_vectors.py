@@ -24,7 +24,7 @@ import numpy as np
 from cobs import cobs
 
 from edgetwin.codec import CodecTables, DctTables, SparseTables
-from edgetwin.codec.tables import BUCKETS, SYMBOLS, parts_of
+from edgetwin.codec.tables import BUCKETS, SYMBOLS, cosines, parts_of
 from edgetwin.core import Dictionary
 from edgetwin.deploy import DictionaryBundle
 from edgetwin.deploy.container import Kind, wrap
@@ -145,7 +145,7 @@ def entropy_dictionary(dictionaries: dict[str, DictionaryBundle]) -> DictionaryB
             (60 + 5 * np.arange(made.n)).astype(np.uint16),
             (120 + np.arange(made.n)).astype(np.uint8),
         ),
-        dct=DctTables(magnitudes, parts_of(np.ones(length)), np.array([0, 40, 20], np.uint16)),
+        dct=DctTables(magnitudes, parts_of(np.ones(length)), np.array([0, 40, 20], np.uint16), cosines(length)),
         dpcm=magnitudes,
     )
     return replace(made, tables=tables, metadata={"name": "entropy"})

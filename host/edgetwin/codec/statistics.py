@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-from edgetwin.codec.tables import BUCKETS, SYMBOLS, DctTables, Parts, SparseTables, parts_of
+from edgetwin.codec.tables import BUCKETS, SYMBOLS, DctTables, Parts, SparseTables, cosines, parts_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -118,6 +118,7 @@ def dct_tables(values: Ints, weights: NDArray[np.floating]) -> DctTables:
         _magnitudes(contexts[coded], magnitudes[coded], weight),
         parts_of(smooth + 0.02 * total / length),
         expected.astype(np.uint16),
+        cosines(length),
     )
 
 

@@ -40,11 +40,15 @@ class SparseTables:
 
 @dataclass(frozen=True, eq=False)
 class DctTables:
-    """magnitudes (13, 16), last (T,), expected (T,), with T samples a channel."""
+    """magnitudes (13, 16), last (T,), expected (T,), with T samples a channel, and :func:`cosines` of T.
+
+    The cosines are kept as a bundle has them: another computer's may differ in a last bit, and the bundle's id with it.
+    """
 
     magnitudes: Parts
     last: Parts
     expected: Parts
+    cosines: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +94,8 @@ class CodecTables:
             if tables is not None
         )
 
-    def sections(self, length: int) -> list[bytes]:
-        """The bytes of each section; `length` samples a channel."""
+    def sections(self) -> list[bytes]:
+        """The bytes of each section."""
         predictor = [*map(int, self.predictor), *([0] * (MOST_ORDER - len(self.predictor)))]
         flags = _CENTRED * self.centred + _CHAINED * self.chained
         expected = (self.mean_first, self.mean_next, self.dpcm_first, self.dpcm_next, self.sparse_mean)
@@ -107,7 +111,7 @@ class CodecTables:
             ]
         if self.dct is not None:
             sections += [*map(_little, (self.dct.magnitudes, self.dct.last, self.dct.expected))]
-            sections.append(_little(cosines(length)))
+            sections.append(_little(self.dct.cosines))
         if self.dpcm is not None:
             sections.append(_little(self.dpcm))
         return sections
@@ -137,8 +141,12 @@ class CodecTables:
             magnitudes, counts, survival, expected = parts(BUCKETS, SYMBOLS), parts(k + 1), parts(n + 1), parts(n)
             sparse = SparseTables(magnitudes, counts, survival, expected, np.frombuffer(take(n), np.uint8))
         if kinds >> DCT & 1:
-            dct = DctTables(parts(BUCKETS, SYMBOLS), parts(length), parts(length))
-            take(cosines(length).nbytes)
+            dct = DctTables(
+                parts(BUCKETS, SYMBOLS),
+                parts(length),
+                parts(length),
+                np.frombuffer(take(cosines(length).nbytes), "<f4").astype(np.float32),
+            )
         if kinds >> DPCM & 1:
             dpcm = parts(BUCKETS, SYMBOLS)
         return cls(

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgetwin.codec.tables import CodecTables
-from edgetwin.core import ATOM_TYPES, pad_atoms
+from edgetwin.core import ATOM_TYPES, CoreError, Dictionary, pad_atoms
 from edgetwin.deploy.atoms import check_norms, dequantise, quantise
 from edgetwin.deploy.container import (
     BundleError,
@@ -193,6 +193,7 @@ class DictionaryBundle:
                 tables = CodecTables.read(sections.take, n, min(s, m, n), m // channels)
             except ValueError as error:
                 raise ImpossibleField(f"{error}: make the bundle again") from error
+            _check_tables(bundle)
         return cls(
             atoms=padded[:, :m].astype(dtype),
             scales=scales,
@@ -229,7 +230,7 @@ class DictionaryBundle:
         tables = [self.offsets, self.gains] + ([] if self.scales is None else [self.scales])
         sections = [fields, *(_little(table) for table in tables), _little(pad_atoms(self.atoms))]
         if self.tables is not None:
-            sections += self.tables.sections(self.m // self.channels)
+            sections += self.tables.sections()
         return b"".join(pad16(section) for section in [*sections, pack_metadata(self.metadata)])
 
 
@@ -314,6 +315,15 @@ def _check_shape(m: int, n: int, s: int, channels: int, tolerance: float) -> Non
         raise ImpossibleField(f"{m} samples a signal are not windows of {channels} channels")
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise ImpossibleField(f"tolerance {tolerance} must be finite and not negative")
+
+
+def _check_tables(bundle: bytes) -> None:
+    """Raises ImpossibleField for tables that the board's core refuses."""
+    try:
+        Dictionary(bundle)
+    except CoreError as error:
+        if error.status == ImpossibleField.status:
+            raise ImpossibleField(f"{error}: make the bundle again") from error
 
 
 def _check_scales(scales: Float32Array, n: int) -> Float32Array:
