@@ -386,6 +386,8 @@ def test_verdicts_compare_auto_with_what_fits_a_board(known):
     assert far.sz3_saves == pytest.approx(0.5)
     assert best_dictionary_gain(known.of("walk")) == (2.0, 0.1)
     assert {target: row.codec for target, row in recommended(known.of("walk")).items()} == {0.01: "dct", 0.1: "sparse"}
+    kept = {key: row for key, row in known.of("walk").items() if key[0] in ("auto", "dpcm")}
+    assert {target: row.codec for target, row in recommended(kept).items()} == {0.01: "dpcm", 0.1: "auto"}
 
 
 def test_verdicts_are_told_in_words(known):

@@ -74,11 +74,19 @@ def best_dictionary_gain(rows: dict[tuple[str, float], Row]) -> tuple[float, flo
     return max(gains, default=None)
 
 
+#: A codec of one kind, whose bundle is smaller, is recommended unless the choice among all saves more than this.
+_WORTH_A_CHOICE = 0.03
+
+
 def recommended(rows: dict[tuple[str, float], Row]) -> dict[float, Row]:
-    """Of our single codecs the one of the fewest bits, by target; nothing where none was measured."""
-    single = {codec.name for codec in OURS} - {AUTO}
+    """Of our codecs the one of the fewest bits, by target, but one of a single kind where that is nearly as good."""
+    ours = {codec.name for codec in OURS}
     best: dict[float, Row] = {}
+
+    def price(row: Row) -> float:
+        return row.bits_per_sample * (1 + _WORTH_A_CHOICE * (row.codec == AUTO))
+
     for (codec, target), row in rows.items():
-        if codec in single and (target not in best or row.bits_per_sample < best[target].bits_per_sample):
+        if codec in ours and (target not in best or price(row) < price(best[target])):
             best[target] = row
     return best
