@@ -128,7 +128,7 @@ def test_lost_rows_of_integers_need_another_type(folder):
         (("compress", "sensor.npy", "-o", "sensor.npy"), "would be one file"),
         (("decompress", "sensor.etc", "-o", "sensor.etc"), "would be one file"),
         (("compress", "missing.npy", "-o", "x.etc"), "no such file"),
-        (("compress", "sensor.npy", "-o", "x.etc", "--lossless"), "--lossless takes integers"),
+        (("compress", "sensor.npy", "-o", "x.etc", "--lossless"), "takes integers"),
         (("compress", "sensor.npy", "-o", "x.etc", "--lossless", "--target-bits", "9"), "no error to reach"),
         (("compress", "sensor.npy", "-o", "x.etc", "--target-nrmse", "5"), "between 0 and 1"),
         (("compress", "sensor.npy", "-o", "x.etc", "--codec", "mp3"), "no codec 'mp3'"),

@@ -126,12 +126,12 @@ def test_the_summary_counts_what_a_node_sends(folder):
     assert [key for key in result if key in keys] and set(keys) <= result.keys()
     bundle = DictionaryBundle.load(folder / "s.etd")
     signals = load_asd().train.reshape(-1, 76)
-    codes = Twin(bundle).encode(signals)
+    packets, _ = Twin(bundle).core.encode_packets(signals, np.full(len(signals) // 16, 16))
     frames = [
-        encode(Frame(FrameType.CODE, bytes([1, 0, 0, 0, 0, 0]) + code, 1, 1, 0, bundle.id & 0xFFFFFFFF))
-        for code in codes
+        encode(Frame(FrameType.CODE, bytes([1, 0, 0, 0, 0, 0, 16]) + packet, 1, 1, 0, bundle.id & 0xFFFFFFFF))
+        for packet in packets
     ]
-    sent = sum(map(len, frames)) / len(frames)
+    sent = sum(map(len, frames)) / len(signals)
     assert result["sent_bytes"] == pytest.approx(sent)
     assert result["wire_compression"] == pytest.approx(1 - sent / 304)
     assert result["paper_compression"] == pytest.approx(1 - (76 * 64 + 6 * 2160) / (76 * 2160))

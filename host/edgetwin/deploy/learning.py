@@ -165,7 +165,7 @@ def _without_atoms(training: TrainingSet, scaling: ChannelScaling, plan: Learnin
     if plan.codec_name == "lossless":
         some = training.spread(_SEARCHED).astype(np.float64)
         if (some != np.round(some)).any() or np.abs(some).max() > _LARGEST_INTEGER:
-            raise UserError("--codec lossless needs samples that are integers within ±2^23: give --target-nrmse")
+            raise UserError("the lossless codec takes integers within ±2^23: give --target-nrmse")
     iteration = Iteration(np.eye(1, training.m), np.zeros(0))
     bundle, measured = tune_codec(_bundle(training, scaling, plan, iteration, 0), training, plan)
     return Learned(bundle, training, "none", iteration, codec=measured)
