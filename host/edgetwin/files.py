@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from edgetwin.errors import UserError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``content`` to ``path`` so that a reader, a full disk or a crash never sees half of it.
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the name ``path`` when all of it is written; the old one stays until then, and after an error.
 
-    Makes missing parent folders. Raises UserError, with the old file untouched.
+    A reader, a full disk or a crash never sees half of it. Makes missing parent folders. Raises UserError where it
+    cannot be written.
     """
-    draft: str | None = None
+    draft: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        draft = Path(name)
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        Path(draft).chmod(0o666 & ~umask)
-        Path(draft).replace(path)
-        draft = None
+        draft.chmod(0o666 & ~umask)
+        draft.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if draft is not None:
-            Path(draft).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes ``content`` to ``path`` whole, as :func:`writing` does."""
+    with writing(path) as file:
+        file.write(content)

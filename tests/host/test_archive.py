@@ -15,8 +15,9 @@ from edgetwin.deploy.archive_reader import ArchiveReader
 from edgetwin.deploy.compress import compress, is_lossless, learn_for
 from edgetwin.deploy.decompress import decompress, lost_rows
 from edgetwin.deploy.learning import LearningPlan
-from edgetwin.deploy.sample_files import check_distinct, in_type, open_samples, writing, writing_rows
+from edgetwin.deploy.sample_files import check_distinct, in_type, open_samples, writing_rows
 from edgetwin.errors import UserError
+from edgetwin.files import writing
 from edgetwin.twin.reconstruct import nrmse
 
 

@@ -15,10 +15,11 @@ from edgetwin.data import Samples
 from edgetwin.deploy.archive import DTYPES, ArchiveWriter, BlockKind, Header, fold
 from edgetwin.deploy.bundle import DictionaryBundle
 from edgetwin.deploy.learning import Learned, LearningPlan, learn_bundle
-from edgetwin.deploy.sample_files import SampleFile, in_type, writing
+from edgetwin.deploy.sample_files import SampleFile, in_type
 from edgetwin.deploy.training import TrainingSet
 from edgetwin.dictionary.iteration import Iteration
 from edgetwin.errors import UserError
+from edgetwin.files import writing
 
 __all__ = ["Compressed", "compress", "is_lossless", "learn_for"]
 

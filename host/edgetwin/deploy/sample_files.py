@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgetwin.data import read_samples
 from edgetwin.errors import UserError
+from edgetwin.files import writing
 
-__all__ = ["RowWriter", "SampleFile", "check_distinct", "in_type", "open_samples", "writing", "writing_rows"]
+__all__ = ["RowWriter", "SampleFile", "check_distinct", "in_type", "open_samples", "writing_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,32 +92,6 @@ def check_distinct(source: Path, output: Path) -> None:
         raise UserError(f"{output}: a folder, not a file")
     if source.resolve() == output.resolve() or (source.exists() and output.exists() and source.samefile(output)):
         raise UserError(f"{output}: the input and --output would be one file: give another name")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the name `path` when all of it is written; the old one stays until then, and after an error.
-
-    Makes missing parent folders. Raises UserError where it cannot be written.
-    """
-    draft: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        draft = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        draft.chmod(0o666 & ~umask)
-        draft.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
 
 
 class RowWriter(Protocol):
