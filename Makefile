@@ -1,4 +1,4 @@
-# make demo [BOARD=netduinoplus2|mps2-an386|microbit|native]   learn, build, boot, stream, prove
+# make demo [BOARD=netduinoplus2|mps2-an386|mps3-an547|microbit|riscv32-virt|native]   learn, build, boot, stream, prove
 # make test                                                    lint, types and every test
 # Uses the active virtual environment, or makes .venv.
 
@@ -13,7 +13,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find host device/include device
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
-demo: packages-$(if $(filter native,$(BOARD)),native,board) $(VENV)/.edgetwin-report
+demo: packages-$(or $(if $(filter native,$(BOARD)),native),$(if $(filter riscv%,$(BOARD)),riscv),board) $(VENV)/.edgetwin-report
 	$(BIN)/edgetwin demo --board $(BOARD)
 
 test: lint

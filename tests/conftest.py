@@ -51,7 +51,7 @@ def need_board():
 
     def get(name):
         board = find_board(name)
-        for tool in (board.compiler, None if board.is_native else "qemu-system-arm"):
+        for tool in (board.compiler, board.emulator.command if board.emulator else None):
             if tool is not None and shutil.which(tool) is None:
                 pytest.skip(f"{tool} is not installed")
         return board

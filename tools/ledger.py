@@ -4,9 +4,9 @@
     python tools/ledger.py --update   # writes the file
 
 The stack of an entry point is the deepest chain of calls below it, from gcc's -fcallgraph-info=su. What gcc cannot see
-is allowed for: LIBRARY bytes for a function of newlib or libgcc, CALLBACK bytes for a function of the port (et_port,
-et_source and the frame writer call through pointers). Recursion, frames of unknown size, memory allocators and
-variables are refused outright.
+is allowed for: LIBRARY bytes for a function of the C library or libgcc, CALLBACK bytes for a function of the port
+(et_port, et_source and the frame writer call through pointers; so does model.c, but only kernels). Recursion, frames of
+unknown size, memory allocators and variables are refused outright.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgetwin import boards
-from edgetwin.boards.build import BARE_METAL, CODE, DSP_CORES
+from edgetwin.boards.build import BARE_METAL, CODE, INSTALL, core_sources, optimisation
 from edgetwin.core import node_buffers_size, omp_workspace_size
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = ROOT / "device" / "LEDGER.json"
 SOURCES = ROOT / "device" / "src"
+TARGETS = [board for board in boards.boards().values() if not board.is_native]
+COMPILERS = sorted({board.compiler for board in TARGETS})
 
 #: Stack in bytes that is allowed for functions which gcc's call graph does not show.
 CALLBACK = 256
@@ -49,13 +51,15 @@ ENTRY_POINTS = (
     "et_frame_build",
     "et_frame_check_mac",
     "et_frame_parse",
+    "et_model_invoke",
+    "et_model_open",
     "et_node_init",
     "et_node_poll",
     "et_node_receive",
     "et_omp",
 )
 
-STRUCTS = ("et_dictionary", "et_encoder", "et_hmac", "et_node", "et_sha256")
+STRUCTS = ("et_dictionary", "et_encoder", "et_hmac", "et_model", "et_node", "et_sha256")
 
 #: m, n, s of the workspaces listed: the two of the benchmarks, a small board's, and the demo's.
 WORKSPACES = ((64, 128, 8), (165, 349, 15), (16, 32, 4), (32, 64, 8))
@@ -100,20 +104,22 @@ def read_call_graph(files: Iterator[Path]) -> CallGraph:
     return graph
 
 
+def follow_kernels(graph: CallGraph) -> None:
+    """In model.c a call through a pointer is one of a kernel's functions."""
+    graph.frames["__kernel"] = 0
+    graph.calls["__kernel"] = {name for name in graph.frames if re.search(r"/(kernels|helium)/\w+\.c:", name)}
+    for caller, called in graph.calls.items():
+        if "__indirect_call" in called and re.match(r"et_model_|.*/model\.c:", caller):
+            called.remove("__indirect_call")
+            called.add("__kernel")
+
+
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Standard output of a command that must succeed."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
     if done.returncode:
         raise LedgerError(done.stderr.strip() or f"{command[0]} failed")
     return done.stdout
-
-
-def core_sources(core: str) -> list[Path]:
-    """The core's sources, with the kernels for this kind of Cortex-M."""
-    kernels = {file.name: file for file in (SOURCES / "portable").glob("*.c")}
-    if core in DSP_CORES:
-        kernels |= {file.name: file for file in (SOURCES / "cortex_m4").glob("*.c")}
-    return [*sorted(SOURCES.glob("*.c")), *(kernels[name] for name in sorted(kernels))]
 
 
 def symbols(tool: str, file: Path) -> set[str]:
@@ -128,46 +134,50 @@ def refuse_allocators(tool: str, file: Path) -> None:
         raise LedgerError(f"{file.name} has {', '.join(sorted(found))}: nothing on a board allocates memory")
 
 
-def struct_sizes(command: list[str | Path], folder: Path) -> dict[str, int]:
+def struct_sizes(command: list[str | Path], tool: str, folder: Path) -> dict[str, int]:
     """sizeof, on the target: read from the symbols of arrays of that size."""
     source = folder / "sizes.c"
     lines = [f"char size_of_{name}[sizeof({name})];" for name in STRUCTS]
     source.write_text('#include "edgetwin/node.h"\n' + "\n".join(lines) + "\n", encoding="ascii")
     run(*command, "-c", source, "-o", folder / "sizes.out", cwd=folder)
-    listing = run("arm-none-eabi-nm", "-S", folder / "sizes.out")
+    listing = run(tool, "-S", folder / "sizes.out")
     return {name: int(size, 16) for size, name in re.findall(r"^\w+ (\w+) \w size_of_(\w+)$", listing, re.MULTILINE)}
 
 
 def measure_core(board: boards.Board, folder: Path) -> dict[str, Any]:
-    """The core for one kind of Cortex-M: bytes of code an object, stack an entry point, sizes of structs."""
-    flags = [*board.flags, *CODE, *BARE_METAL, f"-I{ROOT / 'device' / 'include'}", f"-ffile-prefix-map={ROOT}=."]
+    """The core for one kind of core: bytes of code an object, stack an entry point, sizes of structs."""
+    flags = [*board.flags, *CODE, *BARE_METAL, f"-I{ROOT / 'device' / 'include'}", f"-I{ROOT / 'device' / 'src'}"]
+    flags.append(f"-ffile-prefix-map={ROOT}=.")
     command: list[str | Path] = [board.compiler, *flags, "-fcallgraph-info=su"]
     objects = {}
-    for source in core_sources(board.core):
+    for source in core_sources(SOURCES, board.core):
         made = folder / f"{source.stem}.o"
-        run(*command, "-c", source, "-o", made, cwd=folder)
-        refuse_allocators("arm-none-eabi-nm", made)
-        text, data, bss = (int(field) for field in run("arm-none-eabi-size", made).splitlines()[1].split()[:3])
+        run(*command, optimisation(source, board), "-c", source, "-o", made, cwd=folder)
+        refuse_allocators(board.tool_prefix + "nm", made)
+        text, data, bss = (int(field) for field in run(board.tool_prefix + "size", made).splitlines()[1].split()[:3])
         if data or bss:
             raise LedgerError(f"{source.name} has {data + bss} bytes of variables: the core has no static state")
         objects[str(source.relative_to(SOURCES))] = text
     graph = read_call_graph(folder.glob("*.ci"))
+    follow_kernels(graph)
     for function in graph.frames:
         graph.depth(function)  # none recurses, entry point or not
     return {
         "code_bytes": objects,
         "code_bytes_total": sum(objects.values()),
         "stack_bytes": {name: graph.depth(name) for name in ENTRY_POINTS},
-        "sizeof": struct_sizes(command[:-1], folder),
+        "sizeof": struct_sizes(command[:-1], board.tool_prefix + "nm", folder),
     }
 
 
 def measure_firmware(board: boards.Board, folder: Path) -> dict[str, int]:
-    """The node program of one board."""
+    """The node program of one board, with all kernels and, in flash bytes only, without any."""
     firmware = boards.build(board, folder)
-    refuse_allocators("arm-none-eabi-nm", firmware.elf)
+    small = boards.build(board, folder, name="small", kernels="none")
+    refuse_allocators(board.tool_prefix + "nm", firmware.elf)
     return {
         "flash_bytes": firmware.flash_bytes,
+        "flash_bytes_without_kernels": small.flash_bytes,
         "variables_bytes": firmware.ram_bytes - firmware.arena_bytes - firmware.stack_bytes,
         "stack_bytes": firmware.stack_bytes,
         "arena_bytes": firmware.arena_bytes,
@@ -185,20 +195,19 @@ def check_stacks(ledger: dict[str, Any]) -> None:
 
 def measure() -> dict[str, Any]:
     """The whole ledger. Raises a LedgerError for what no firmware may have."""
-    targets = [board for board in boards.boards().values() if not board.is_native]
     ledger: dict[str, Any] = {
-        "compiler": compiler_version(),
+        "compilers": {name: compiler_version(name) for name in COMPILERS},
         "allowance": {"callback": CALLBACK, "library": LIBRARY, "program": PROGRAM},
         "core": {},
         "firmware": {},
-        "node_buffers_bytes": {board.name: node_buffers_size(board.node.max_payload) for board in targets},
+        "node_buffers_bytes": {board.name: node_buffers_size(board.node.max_payload) for board in TARGETS},
         "omp_workspace_bytes": {
             f"{m} x {n}, s = {s}": {kind: omp_workspace_size(kind, m, n, s) for kind in ("float32", "int16", "int8")}
             for m, n, s in WORKSPACES
         },
     }
     with tempfile.TemporaryDirectory() as scratch:
-        for board in targets:
+        for board in TARGETS:
             if board.core not in ledger["core"]:
                 folder = Path(scratch) / board.core
                 folder.mkdir()
@@ -208,9 +217,9 @@ def measure() -> dict[str, Any]:
     return ledger
 
 
-def compiler_version() -> str:
-    """The compiler whose figures these are: others give others."""
-    return run("arm-none-eabi-gcc", "--version").splitlines()[0]
+def compiler_version(compiler: str) -> str:
+    """Which one the figures are those of: others give others."""
+    return run(compiler, "--version").splitlines()[0]
 
 
 def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
@@ -227,10 +236,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--update", action="store_true", help="write the file")
     update = parser.parse_args().update
-    if not shutil.which("arm-none-eabi-gcc"):
-        package = "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
-        print(f"arm-none-eabi-gcc is not installed: {package}", file=sys.stderr)
-        return 2
+    for compiler in COMPILERS:
+        if not shutil.which(compiler):
+            print(f"{compiler} is not installed: {INSTALL[compiler]}", file=sys.stderr)
+            return 2
     try:
         ledger = measure()
     except LedgerError as error:

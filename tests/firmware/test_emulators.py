@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgetwin.boards import EmulatorError, Firmware, RunningNode, boards, build, find_board, run, run_program
-from edgetwin.boards.emulator import QEMU
+from edgetwin.boards.emulator import INSTALL
 from edgetwin.link import Session
 from edgetwin.link.frame import Frame, FrameReader, FrameType, encode
 from edgetwin.link.messages import StatusReply
@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
 
 def need(name: str) -> None:
     board = find_board(name)
-    for tool in (board.compiler, *([QEMU] if board.emulator else [])):
+    for tool in (board.compiler, *([board.emulator.command] if board.emulator else [])):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
 
@@ -234,10 +234,11 @@ def test_no_emulator_is_named_with_the_way_to_get_it(
     node_firmware: tuple[str, Firmware], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, firmware = node_firmware
-    if find_board(name).is_native:
+    emulator = find_board(name).emulator
+    if emulator is None:
         pytest.skip("native needs none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EmulatorError, match="apt-get install qemu-system-arm"):
+    with pytest.raises(EmulatorError, match=f"{emulator.command} is not installed: {INSTALL[emulator.command]}"):
         run(name, firmware)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edgetwin.boards import boards, find_board
+from edgetwin.boards.build import INSTALL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,15 +34,16 @@ ledger = load_ledger()
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
     """The whole ledger of this compiler: measuring refuses allocators, variables, recursion and small stacks."""
-    if not shutil.which("arm-none-eabi-gcc"):
-        pytest.skip("arm-none-eabi-gcc is not installed: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    for compiler in ledger.COMPILERS:
+        if not shutil.which(compiler):
+            pytest.skip(f"{compiler} is not installed: {INSTALL[compiler]}")
     return ledger.measure()
 
 
 def test_ledger_is_up_to_date(measured: dict[str, Any]) -> None:
     kept = json.loads(ledger.LEDGER.read_text(encoding="ascii"))
-    if kept["compiler"] != measured["compiler"]:
-        pytest.skip(f"the ledger's figures are those of {kept['compiler']}, here is {measured['compiler']}")
+    if kept["compilers"] != measured["compilers"]:
+        pytest.skip(f"the ledger's figures are those of {kept['compilers']}, here are {measured['compilers']}")
     report = "\n".join(ledger.differences(kept, measured))
     assert not report, f"{report}\nif that is meant: python tools/ledger.py --update"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the system packages of a task, with apt-get where it may; otherwise says which command to run.
-# usage: system_packages.sh native|board|test      exit 0: all there; 1: something is missing
+# usage: system_packages.sh native|board|riscv|test      exit 0: all there; 1: something is missing
 set -euo pipefail
 
-task=${1:?usage: system_packages.sh native|board|test}
+task=${1:?usage: system_packages.sh native|board|riscv|test}
 
 # Prints the packages that are missing (Debian's names).
 missing() {
@@ -14,6 +14,12 @@ missing() {
     python3 -c 'import os, sysconfig as s, sys; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' \
         2>/dev/null || echo python3-dev
     [ "$task" = native ] && return
+    if [ "$task" != board ]; then
+        command -v riscv64-unknown-elf-gcc >/dev/null || echo gcc-riscv64-unknown-elf
+        [ -d /usr/lib/picolibc/riscv64-unknown-elf ] || echo picolibc-riscv64-unknown-elf
+        command -v qemu-system-riscv32 >/dev/null || echo qemu-system-misc
+    fi
+    [ "$task" = riscv ] && return
     command -v arm-none-eabi-gcc >/dev/null || echo gcc-arm-none-eabi
     # gcc prints a bare name if it does not find the library
     case "$(arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null || true)" in

@@ -6,6 +6,7 @@ extern uint32_t __stack_top[], __data_load[], __data_start[], __data_end[], __bs
 
 int main(int argc, char **argv);
 void reset_handler(void);
+void start(void);
 void fault_handler(void);
 void systick_handler(void);
 
@@ -26,10 +27,19 @@ __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
     [15] = {.handler = systick_handler},
 };
 
-void reset_handler(void)
+/* Naked: a loader that jumps here, instead of having the core read the table, has set no stack. */
+__attribute__((naked)) void reset_handler(void)
 {
-#ifdef __ARM_FP
-    SCB_CPACR |= SCB_CPACR_CP10_CP11; /* before the first FPU instruction, which would fault */
+    __asm volatile("ldr r0, =__stack_top\n\t"
+                   "msr msp, r0\n\t"
+                   "bl start\n\t"
+                   ".ltorg");
+}
+
+__attribute__((used)) void start(void)
+{
+#if defined __ARM_FP || defined __ARM_FEATURE_MVE
+    SCB_CPACR |= SCB_CPACR_CP10_CP11; /* before the first instruction of the FPU or of Helium, which would fault */
     __asm volatile("dsb\n\tisb" ::: "memory");
 #endif
 #if __ARM_ARCH >= 7

@@ -1,5 +1,5 @@
 /* BBC micro:bit 1: nRF51822, Cortex-M0 without FPU and without SysTick, 256 KB flash, 16 KB RAM. */
-#include "../cortex_m/jitter.h"
+#include "../bare_metal/jitter.h"
 #include "drivers.h"
 #include "nrf51.h"
 

@@ -4,7 +4,7 @@
 #include "nrf51.h"
 
 #define SLOTS 0x00028000u /* where the flash of board.toml ends */
-#define SLOT_SIZE 0xC000u
+#define SLOT_SIZE 0x8000u
 
 #define WAIT_LOOPS 1000000u /* above 100 ms at 16 MHz */
 

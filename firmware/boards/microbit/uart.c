@@ -1,5 +1,5 @@
 /* The UART towards the board's USB interface chip, at 115200 baud. */
-#include "../cortex_m/receive.h"
+#include "../bare_metal/receive.h"
 #include "drivers.h"
 #include "nrf51.h"
 

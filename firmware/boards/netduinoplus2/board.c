@@ -5,11 +5,12 @@
  *   in QEMU             two slots of 32 KB, since the flash cannot be written
  * The flash controller tells them apart: QEMU does not model it, and its registers read 0. (QEMU 7.2 has 192 KB at that
  * address, later ones have the chip's 128 KB; nothing here lies above those.) */
-#include "../cortex_m/jitter.h"
+#include "../bare_metal/jitter.h"
 #include "../cortex_m/systick.h"
 #include "drivers.h"
 #include "stm32f405.h"
 
+#define RAM_SLOT_COUNT 2u
 #define RAM_SLOT_SIZE 0x8000u
 #define RAM_SLOTS 0x20010000u /* where the RAM of board.toml ends */
 #define SRAM_END 0x20020000u
@@ -46,7 +47,7 @@ const board_resources *board_init(int argc, char **argv)
 
     slots_in_flash = flash_answers() != 0;
     uint8_t *arena_end = slots_in_flash ? (uint8_t *)SRAM_END : __arena_end;
-    for (unsigned slot = 0; slot < ET_NODE_SLOTS; ++slot) {
+    for (unsigned slot = 0; slot < (slots_in_flash ? ET_NODE_SLOTS : RAM_SLOT_COUNT); ++slot) {
         resources.slots[slot] = slots_in_flash ? flash_slot(slot) : (et_slot){ram_slot(slot), RAM_SLOT_SIZE};
     }
     resources.slot_memory = slots_in_flash ? "flash" : "ram";

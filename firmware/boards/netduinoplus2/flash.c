@@ -1,11 +1,11 @@
-/* Slots in sectors 10 and 11, the last two of 128 KB (RM0090, chapter 3.6). The core stands still while it fetches from a
+/* Slots in sectors 9 to 11, the last three of 128 KB (RM0090, chapter 3.6). The core stands still while it fetches from a
  * flash that is being written: an erase takes 1 to 2 s, in which no byte is received; the host waits for its answer. */
 #include "drivers.h"
 #include "stm32f405.h"
 
 #define SECTOR_SIZE 0x20000u
-#define FIRST_SECTOR 10u
-#define FIRST_ADDRESS 0x080C0000u
+#define FIRST_SECTOR 9u
+#define FIRST_ADDRESS 0x080A0000u
 
 /* Far above the slowest erase (4 s with x8 parallelism), far below for ever. */
 #define WAIT_LOOPS 200000000u

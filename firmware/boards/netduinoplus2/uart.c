@@ -1,6 +1,6 @@
 /* USART1 (RM0090, chapter 30) on PB6 (TX) and PB7 (RX), the SCL and SDA pins of the header: the first serial port of
  * QEMU's model, and free of the USB pins that PA9 and PA10 are here. 8 data bits, no parity, 1 stop bit. */
-#include "../cortex_m/receive.h"
+#include "../bare_metal/receive.h"
 #include "drivers.h"
 #include "stm32f405.h"
 

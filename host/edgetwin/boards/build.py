@@ -14,29 +14,44 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from edgetwin.boards.kernels import kernel_list, model_kernels
 from edgetwin.boards.registry import Board, Memory, find_board, sources
 from edgetwin.core import Dictionary, node_buffers_size
-from edgetwin.deploy import BundleError, RecordingBundle
+from edgetwin.deploy import BundleError, ModelBundle, RecordingBundle
 from edgetwin.errors import UserError
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 # No contraction: the arithmetic contract. No errno from sqrtf: it would bring in state, and the core never reads it.
-CODE = ["-std=c99", "-O2", "-g", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
+CODE = ["-std=c99", "-g", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
 BARE_METAL = ["-fno-common", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fstack-usage"]
 # newlib for memcpy, memset, memcmp and the square root of a core without FPU; nothing in them allocates.
 BARE_METAL_LINK = ["-nostdlib", "-Wl,--gc-sections", "-lm", "-lc", "-lgcc"]
 
-# The cores that run device/src/cortex_m4: Armv7E-M and Armv8-M with the DSP extension and a single-precision FPU.
-DSP_CORES = {"cortex-m4", "cortex-m7", "cortex-m33"}
+# On a board the core is compiled for size, but for what takes the time: the work on atoms and tensors, and of the codec
+# the file that gains most for its bytes.
+FAST_FILES = {"omp.c", "magnitude.c"}
+FAST_FOLDERS = {"kernels", "portable", "cortex_m4", "helium"}
+
+# Folders of device/src with ports to a kind of core, the better one last. cortex_m4: Armv7E-M and Armv8-M with the DSP
+# extension and a single-precision FPU. helium: Armv8.1-M with vectors.
+PORTS = {
+    "cortex-m4": ["cortex_m4"],
+    "cortex-m7": ["cortex_m4"],
+    "cortex-m33": ["cortex_m4"],
+    "cortex-m55": ["cortex_m4", "helium"],
+}
 
 INSTALL = {
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "arm-none-eabi-objcopy": "apt-get install binutils-arm-none-eabi",
     "arm-none-eabi-size": "apt-get install binutils-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "apt-get install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    "riscv64-unknown-elf-objcopy": "apt-get install binutils-riscv64-unknown-elf",
+    "riscv64-unknown-elf-size": "apt-get install binutils-riscv64-unknown-elf",
     "cc": "apt-get install gcc libc6-dev",
     "size": "apt-get install binutils",
 }
-BLOBS = ("key", "dictionary", "recording")
+BLOBS = ("key", "dictionary", "model", "recording")
 
 
 class BuildError(UserError):
@@ -68,7 +83,9 @@ def build(
     *,
     key: bytes | None = None,
     dictionary: Path | None = None,
+    model: Path | None = None,
     recording: Path | None = None,
+    kernels: str | Path = "all",
     app: Sequence[Path] | None = None,
     name: str = "node",
     defines: Mapping[str, str | int] | None = None,
@@ -81,7 +98,8 @@ def build(
     target : the board, or its name
     out_dir : where the files go; made if missing
     key : pre-shared key linked into the node, None for an open one
-    dictionary, recording : bundles linked into the node (.etd, .etr)
+    dictionary, model, recording : bundles linked into the node (.etd, .etm, .etr)
+    kernels : what the node's models may use: "all", "none" (then it takes no models), or what this model (.etm) needs
     app : sources of another program than the node, with a ``main`` of its own; it links with the whole core and the
         board's drivers, writes with ``board_puts`` and ends with ``board_exit`` or ``main``'s result, which is the
         exit code of :func:`edgetwin.boards.emulator.run_program`
@@ -95,12 +113,16 @@ def build(
     """
     chosen = find_board(target) if isinstance(target, str) else target
     recipe = _Recipe(chosen, app, dict(defines or {}), [Path(path).resolve() for path in includes])
+    if app is None:
+        recipe.kernel_list = _kernel_list(kernels)
     blobs = {
         "key": key or b"",
         "dictionary": _read_bundle(dictionary),
+        "model": _read_bundle(model),
         "recording": _read_bundle(recording),
     }
     linked = Dictionary(blobs["dictionary"]) if dictionary else None
+    linked_model = ModelBundle.load(model) if model else None
     if recording:
         _check_recording(recording, blobs["recording"])
     compiler = _find_tool(chosen.compiler)
@@ -116,6 +138,8 @@ def build(
             raise BuildError(f"cannot write {error.filename or out_dir}: {error.strerror}") from error
     if linked is not None:
         _check_linked(linked, chosen, firmware)
+    if linked_model is not None:
+        _check_model_room(linked_model, linked, chosen, firmware)
     return firmware
 
 
@@ -129,9 +153,9 @@ class _Recipe:
         root = sources()
         firmware = root / "firmware"
         drivers = firmware / "boards"
-        self.linker_script = drivers / "cortex_m" / "sections.ld"
+        self.linker_script = drivers / "bare_metal" / "sections.ld"
         self.library = [
-            *_core_sources(root / "device" / "src", target.core),
+            *core_sources(root / "device" / "src", target.core),
             *sorted((drivers / target.name).glob("*.c")),
             *(drivers / path for path in target.shared),
         ]
@@ -140,6 +164,7 @@ class _Recipe:
         else:
             self.app = [Path(path).resolve() for path in app]
             self.library += [drivers / path for path in target.program_sources]
+        self.kernel_list: str | None = None  # C source; None: the core's list of all
         node = target.node
         self.flags = [
             *target.flags,
@@ -152,6 +177,7 @@ class _Recipe:
             f"-DBOARD_CREDIT={node.credit}",
             f"-DBOARD_RECEIVE_BUFFER={node.receive_buffer}",
             f"-I{root / 'device' / 'include'}",
+            f"-I{root / 'device' / 'src'}",
             f"-I{firmware / 'app'}",
         ]
         self.app_flags = [*(f"-D{macro}={value}" for macro, value in defines.items()), *(f"-I{i}" for i in includes)]
@@ -170,7 +196,9 @@ class _Recipe:
     def digest(self, compiler: str, blobs: Mapping[str, bytes]) -> str:
         """SHA-256 of everything that the result depends on."""
         hash_ = hashlib.sha256(_run([compiler, "--version"]).encode())
-        hash_.update(json.dumps([self.flags, self.app_flags, self.link_flags, repr(self.target.memory)]).encode())
+        options = [self.flags, self.app_flags, self.link_flags, repr(self.target.memory), self.kernel_list]
+        options += [optimisation(source, self.target) for source in self.library]
+        hash_.update(json.dumps(options).encode())
         files = [*self.library, *self.app, *self.headers, *([] if self.target.is_native else [self.linker_script])]
         for file in files:
             try:
@@ -183,12 +211,21 @@ class _Recipe:
         return hash_.hexdigest()
 
 
-def _core_sources(core: Path, kind: str) -> list[Path]:
-    """The core's sources: for each kernel the port to this kind of core, else the portable one."""
-    kernels = {file.name: file for file in (core / "portable").glob("*.c")}
-    if kind in DSP_CORES:
-        kernels |= {file.name: file for file in (core / "cortex_m4").glob("*.c")}
-    return sorted(core.glob("*.c")) + [kernels[name] for name in sorted(kernels)]
+def core_sources(core: Path, kind: str) -> list[Path]:
+    """The sources in device/src: of each inner loop the best port to this kind of core, else the portable one."""
+    folders = ["portable", *PORTS.get(kind, [])]
+    loops = {file.name: file for folder in folders for file in (core / folder).glob("*.c")}
+    return [
+        *sorted(core.glob("*.c")),
+        *sorted((core / "kernels").glob("*.c")),
+        *(loops[name] for name in sorted(loops)),
+    ]
+
+
+def optimisation(source: Path, target: Board) -> str:
+    """The compiler's option for a source of the core or of the drivers."""
+    fast = target.is_native or source.name in FAST_FILES or source.parent.name in FAST_FOLDERS
+    return "-O2" if fast else "-Os"
 
 
 def _build_in(
@@ -229,8 +266,14 @@ def _build_in(
 
 def _compile(scratch: Path, recipe: _Recipe, compiler: str, log: Path) -> list[str]:
     """Compiles every source, on all processors; returns the objects' names."""
-    jobs = [(source, recipe.flags) for source in recipe.library]
-    jobs += [(source, recipe.flags + recipe.app_flags) for source in recipe.app]
+    jobs = [(source, [*recipe.flags, optimisation(source, recipe.target)]) for source in recipe.library]
+    app_flags = [*recipe.flags, "-O2", *recipe.app_flags]
+    if recipe.kernel_list is not None:
+        linked = scratch / "linked_kernels.c"
+        linked.write_text(recipe.kernel_list, encoding="ascii")
+        jobs.append((linked, recipe.flags))
+        app_flags.append("-DNODE_KERNELS=linked_kernels")
+    jobs += [(source, app_flags) for source in recipe.app]
     objects = [f"{index:02}-{source.stem}.o" for index, (source, _) in enumerate(jobs)]
 
     def compile_one(job: tuple[tuple[Path, list[str]], str]) -> None:
@@ -318,7 +361,7 @@ def _check_recording(path: Path, bundle: bytes) -> None:
 
 
 def _check_linked(dictionary: Dictionary, target: Board, firmware: Firmware) -> None:
-    """A node passes over a linked dictionary that it has no room for (node_upload.c): say so before it is flashed."""
+    """A node passes over a linked dictionary that it has no room for (node_slots.c): say so before it is flashed."""
     frame = max(4 + 4 * dictionary.m, 7 + dictionary.packet_max_size)  # a SIGNAL, a CODE
     if frame > target.node.max_payload:
         raise BuildError(
@@ -330,6 +373,33 @@ def _check_linked(dictionary: Dictionary, target: Board, firmware: Firmware) -> 
         raise BuildError(
             f"the dictionary needs {dictionary.arena_size} bytes of working memory, {target.name} has {arena}: "
             f"{dictionary.arena_size - arena} too many"
+        )
+
+
+def _kernel_list(kernels: str | Path) -> str | None:
+    """C source of the list that --kernels asks for; None for all."""
+    if kernels == "all":
+        return None
+    numbers = set() if kernels == "none" else _model_kernels(Path(kernels))
+    return kernel_list(sources() / "device" / "src", numbers)
+
+
+def _model_kernels(path: Path) -> set[int]:
+    try:
+        return model_kernels(_read_bundle(path))
+    except BundleError as error:
+        raise BuildError(f"{path}: {error}") from error
+
+
+def _check_model_room(model: ModelBundle, dictionary: Dictionary | None, target: Board, firmware: Firmware) -> None:
+    """A node passes over a linked model that it has no room for (node_slots.c): say so before it is flashed."""
+    needed = model.workspace_size
+    arena = firmware.arena_bytes - node_buffers_size(target.node.max_payload)
+    arena -= dictionary.arena_size if dictionary else 0
+    if not target.is_native and needed > arena:
+        raise BuildError(
+            f"the model needs {needed} bytes of working memory, {target.name} has {arena}"
+            f"{' beside the dictionary' if dictionary else ''}: {needed - arena} too many"
         )
 
 

@@ -21,8 +21,10 @@ from edgetwin.boards.build import Firmware
 from edgetwin.boards.registry import Board, Emulator, find_board
 from edgetwin.errors import UserError
 
-QEMU = "qemu-system-arm"
-QEMU_INSTALL = "apt-get install qemu-system-arm"
+INSTALL = {
+    "qemu-system-arm": "apt-get install qemu-system-arm",
+    "qemu-system-riscv32": "apt-get install qemu-system-misc",
+}
 STOP_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
 
@@ -216,11 +218,17 @@ def _run_native(elf: Path, *, pty: bool, slots: Path | None, port: int) -> Runni
 
 
 def _qemu_command(emulator: Emulator, elf: Path, args: Sequence[str] | None = None) -> list[str]:
-    qemu = shutil.which(QEMU)
+    qemu = shutil.which(emulator.command)
     if not qemu:
-        raise EmulatorError(f"{QEMU} is not installed: {QEMU_INSTALL} (or use --board native)")
+        raise EmulatorError(f"{emulator.command} is not installed: {INSTALL[emulator.command]} (or use --board native)")
     chosen = emulator.args if args is None else args
-    return [qemu, "-M", emulator.machine, *chosen, "-kernel", str(elf), "-display", "none"]
+    return [qemu, "-M", emulator.machine, *chosen, *_load_args(emulator, elf), "-display", "none"]
+
+
+def _load_args(emulator: Emulator, elf: Path) -> list[str]:
+    """``load`` with the file; within a list of options QEMU wants a comma twice."""
+    option = str(elf).replace(",", ",,")
+    return [str(elf) if part == "{elf}" else part.replace("{elf}", option) for part in emulator.load]
 
 
 def _emulator_of(target: Board) -> Emulator:

@@ -45,10 +45,15 @@ class NodeLimits(_Table):
 
 
 class Emulator(_Table):
-    """A QEMU machine; ``instructions_per_tick`` of the node's tick counter under these ``args``."""
+    """A QEMU machine, and ``instructions_per_tick`` of the node's tick counter under these ``args``.
 
+    ``load`` are the arguments that start a program; ``{elf}`` in them stands for the file.
+    """
+
+    command: str = "qemu-system-arm"
     machine: str
     args: list[str] = []
+    load: list[str] = ["-kernel", "{elf}"]
     instructions_per_tick: float = Field(gt=0)
 
 

@@ -36,7 +36,9 @@ _LABELS = {
 
 
 def demo(
-    board: Annotated[str, typer.Option(help="netduinoplus2, mps2-an386, microbit or native.")] = "netduinoplus2",
+    board: Annotated[
+        str, typer.Option(help="netduinoplus2, mps2-an386, mps3-an547, microbit, riscv32-virt or native.")
+    ] = "netduinoplus2",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for bundle and report.")] = Path("demo"),
     as_json: AsJson = False,
 ) -> None:

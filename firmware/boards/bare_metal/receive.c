@@ -23,6 +23,8 @@ void receive_byte(uint8_t byte)
     written = index + 1u;
 }
 
+int receive_is_empty(void) { return written == taken; }
+
 size_t board_read(uint8_t *bytes, size_t capacity)
 {
     uint32_t index = taken;
@@ -36,13 +38,3 @@ size_t board_read(uint8_t *bytes, size_t capacity)
 }
 
 int board_hung_up(void) { return 0; } /* a UART does not notice */
-
-void board_idle(void)
-{
-    /* With interrupts masked, a byte that arrives after the check still ends WFI (Armv7-M ARM, B1.5.19), so none waits
-     * for the next millisecond. */
-    __asm volatile("cpsid i" ::: "memory");
-    if (written == taken)
-        __asm volatile("dsb\n\twfi" ::: "memory");
-    __asm volatile("cpsie i" ::: "memory");
-}

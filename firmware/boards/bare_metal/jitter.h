@@ -1,6 +1,6 @@
 /* Entropy for boards without a generator that answers. */
-#ifndef EDGETWIN_CORTEX_M_JITTER_H
-#define EDGETWIN_CORTEX_M_JITTER_H
+#ifndef EDGETWIN_BARE_METAL_JITTER_H
+#define EDGETWIN_BARE_METAL_JITTER_H
 
 #include <stddef.h>
 #include <stdint.h>
