@@ -28,9 +28,16 @@ et_status et_node_init(et_node *node, const et_port *port, const et_node_config 
     node->raw = node->receive + align4(ET_FRAME_WIRE_SIZE(payload));
     node->arena = (uint8_t *)arena + et_node_buffers_size(payload);
     node->arena_size = arena_size - et_node_buffers_size(payload);
-    node->current_slot = ET_NODE_SLOTS;
     et_node_open_slots(node);
     return ET_OK;
+}
+
+/* Low half of the content id that a frame's header carries. */
+static uint32_t header_id(const et_node *node, unsigned type)
+{
+    if (type == FRAME_RESULT || type == (FRAME_INVOKE | FRAME_ANSWER) || type == (FRAME_READ | FRAME_ANSWER))
+        return (uint32_t)node->model.id;
+    return node->has_dictionary ? (uint32_t)node->dictionary.id : 0;
 }
 
 void et_node_send(et_node *node, unsigned type, size_t length)
@@ -47,7 +54,7 @@ void et_node_send(et_node *node, unsigned type, size_t length)
     frame.credit = node->config->credit;
     frame.sequence = (uint16_t)sequence;
     frame.length = (uint16_t)length;
-    frame.id = node->has_dictionary ? (uint32_t)node->dictionary.id : 0;
+    frame.id = header_id(node, type);
     frame.payload = et_node_payload(node);
     if (et_frame_build(&frame, &key, node->raw, ET_FRAME_RAW_SIZE(node->config->max_payload), &size) != ET_OK)
         return; /* cannot be: every payload is at most max_payload */
@@ -89,6 +96,23 @@ static void make_nonce(et_node *node, const uint8_t *host_nonce)
     memcpy(node->session.node_nonce, digest, ET_NODE_NONCE);
 }
 
+/* What the node says of models: the one in use, memory, and the kernels that there are. */
+static void put_model(const et_node *node, et_cbor_writer *cbor)
+{
+    uint8_t id[8], linked[8];
+    uint64_t kernels = 0;
+    for (const et_kernel *const *kernel = node->config->kernels; kernel != NULL && *kernel != NULL; ++kernel)
+        kernels |= (*kernel)->number < 64 ? UINT64_C(1) << (*kernel)->number : 0;
+    et_store_u64(linked, kernels);
+    et_store_u64(id, node->model.id);
+    et_cbor_put_bytes(cbor, 14, id, node->has_model ? sizeof id : 0);
+    et_cbor_put_uint(cbor, 15, node->inference.input_size);
+    et_cbor_put_uint(cbor, 16, node->inference.output_size);
+    et_cbor_put_uint(cbor, 17, (uint32_t)node->model.workspace_size);
+    et_cbor_put_uint(cbor, 18, (uint32_t)et_node_model_room(node));
+    et_cbor_put_bytes(cbor, 19, linked, sizeof linked);
+}
+
 static void on_hello(et_node *node, const et_frame *request)
 {
     const et_node_config *config = node->config;
@@ -104,13 +128,15 @@ static void on_hello(et_node *node, const et_frame *request)
         node->session.open = 1;
         node->session.authenticated = config->key == NULL;
         node->session.mac = 0;
+        node->upload.in_session = 0;
         et_node_stop_stream(node);
+        et_node_reset_model(node);
     }
 
     uint8_t id[8];
     et_store_u64(id, node->dictionary.id);
     et_cbor_writer cbor = {et_node_payload(node), config->max_payload, 0, 0};
-    et_cbor_map(&cbor, 14);
+    et_cbor_map(&cbor, 20);
     et_cbor_put_bytes(&cbor, 0, node->session.node_nonce, ET_NODE_NONCE);
     et_cbor_put_text(&cbor, 1, config->board);
     et_cbor_put_text(&cbor, 2, ET_CORE_VERSION);
@@ -125,6 +151,7 @@ static void on_hello(et_node *node, const et_frame *request)
     et_cbor_put_uint(&cbor, 11, node->dictionary.n);
     et_cbor_put_uint(&cbor, 12, node->dictionary.s);
     et_cbor_put_bytes(&cbor, 13, node->session.host_nonce, ET_NODE_NONCE);
+    put_model(node, &cbor);
     et_node_send(node, FRAME_HELLO | FRAME_ANSWER, cbor.size);
 }
 
@@ -182,7 +209,7 @@ static void on_stats(et_node *node)
 {
     et_cbor_writer cbor = {et_node_payload(node), node->config->max_payload, 0, 0};
     const uint32_t signals = node->stats.signals;
-    et_cbor_map(&cbor, 8);
+    et_cbor_map(&cbor, 10);
     et_cbor_put_uint(&cbor, 0, signals);
     et_cbor_put_uint(&cbor, 1, node->stats.last);
     et_cbor_put_uint(&cbor, 2, node->stats.least);
@@ -191,6 +218,8 @@ static void on_stats(et_node *node)
     et_cbor_put_uint(&cbor, 5, node->stats.bad_frames);
     et_cbor_put_uint(&cbor, 6, node->has_dictionary ? (uint32_t)node->encoder.workspace_size : 0);
     et_cbor_put_uint(&cbor, 7, node->has_dictionary ? (uint32_t)et_node_dictionary_size(&node->dictionary) : 0);
+    et_cbor_put_uint(&cbor, 8, node->stats.inferences);
+    et_cbor_put_uint(&cbor, 9, node->stats.inference);
     et_node_send(node, FRAME_STATS | FRAME_ANSWER, cbor.size);
 }
 
@@ -220,6 +249,15 @@ static void dispatch(et_node *node, const et_frame *request)
         break;
     case FRAME_STATS:
         on_stats(node);
+        break;
+    case FRAME_INPUT:
+        et_node_on_input(node, request);
+        break;
+    case FRAME_INVOKE:
+        et_node_on_invoke(node, request);
+        break;
+    case FRAME_READ:
+        et_node_on_read(node, request);
         break;
     case FRAME_BYE:
         et_node_hang_up(node);

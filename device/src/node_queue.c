@@ -1,20 +1,21 @@
-/* The queue of a stream: packets in the order of their windows, back to back in one piece of memory. The newest may be open:
- * then windows are still added to it where it lies. */
+/* The queue of a stream: packets or results in the order of their windows, back to back in one piece of memory. The newest
+ * entry may be open: then windows are still added to it where it lies. */
 #include <string.h>
 
 #include "bytes.h"
 #include "edgetwin/node.h"
 #include "node_internal.h"
 
-size_t et_node_queue_least(const et_dictionary *d) { return 2 * (ENTRY_FIELDS + et_packet_window_size(d)); }
+size_t et_node_queue_least(size_t window_size) { return 2 * (ENTRY_FIELDS + window_size); }
 
-void et_node_queue_place(et_node_queue *queue, const et_dictionary *d, uint8_t *memory, size_t size, size_t payload)
+void et_node_queue_place(et_node_queue *queue, size_t window_size, uint8_t *memory, size_t size, size_t payload)
 {
     const size_t longest = ENTRY_FIELDS + payload - CODE_FIELDS;
     queue->bytes = memory;
     queue->size = size;
-    queue->least = ENTRY_FIELDS + et_packet_window_size(d);
+    queue->least = ENTRY_FIELDS + window_size;
     queue->longest = longest < size / 2 ? longest : size / 2; /* two entries always fit */
+    queue->result_size = 0;
 }
 
 void et_node_queue_clear(et_node_queue *queue, uint32_t first, uint32_t now)
@@ -45,7 +46,7 @@ static void free_oldest(et_node_queue *queue)
     }
 }
 
-/* To the front of the memory. No packet may be open. */
+/* To the front of the memory. No entry may be open. */
 static void move_entries(et_node_queue *queue)
 {
     memmove(queue->bytes, queue->bytes + queue->head, queue->end - queue->head);
@@ -71,18 +72,20 @@ static void make_room(et_node_queue *queue)
 
 int et_node_queue_has_room(const et_node_queue *queue)
 {
-    const size_t open = queue->open ? ENTRY_FIELDS + queue->packet.writer.capacity : 0;
+    const size_t open = queue->open ? ENTRY_FIELDS + queue->room : 0;
     return queue->size - (queue->end - queue->head) - open >= queue->least;
 }
 
-void et_node_queue_open(et_node_queue *queue, const et_dictionary *d, const et_encoder *encoder, uint32_t now)
+uint8_t *et_node_queue_open(et_node_queue *queue, uint32_t now)
 {
     make_room(queue);
     const size_t room = queue->size - queue->end;
     const size_t entry = room < queue->longest ? room : queue->longest;
-    et_packet_begin(&queue->packet, d, encoder, queue->bytes + queue->end + ENTRY_FIELDS, entry - ENTRY_FIELDS);
+    queue->room = entry - ENTRY_FIELDS;
+    queue->windows = 0;
     queue->opened_ms = now;
     queue->open = 1;
+    return queue->bytes + queue->end + ENTRY_FIELDS;
 }
 
 static void end_entry(et_node_queue *queue, size_t size, et_status status, unsigned windows)
@@ -97,8 +100,10 @@ static void end_entry(et_node_queue *queue, size_t size, et_status status, unsig
 
 void et_node_queue_close(et_node_queue *queue)
 {
-    if (queue->open && queue->packet.windows > 0)
-        end_entry(queue, et_packet_end(&queue->packet), ET_OK, queue->packet.windows);
+    if (queue->open && queue->windows > 0) {
+        const size_t results = queue->windows * queue->result_size;
+        end_entry(queue, results > 0 ? results : et_packet_end(&queue->packet), ET_OK, queue->windows);
+    }
     queue->open = 0;
 }
 

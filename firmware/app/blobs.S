@@ -18,4 +18,5 @@ blob_\name\()_size:
 
     blob key
     blob dictionary
+    blob model
     blob recording

@@ -6,7 +6,8 @@
 
 extern const uint8_t blob_key[];        /* pre-shared key */
 extern const uint8_t blob_dictionary[]; /* bundle used while no slot holds one */
+extern const uint8_t blob_model[];      /* likewise */
 extern const uint8_t blob_recording[];  /* bundle of samples that the board streams on its own clock */
-extern const uint32_t blob_key_size, blob_dictionary_size, blob_recording_size;
+extern const uint32_t blob_key_size, blob_dictionary_size, blob_model_size, blob_recording_size;
 
 #endif

@@ -1,4 +1,4 @@
-/* What a board brings: start-up, a byte link, time, entropy and two bundle slots. boards/<name>/board.c implements it;
+/* What a board brings: start-up, a byte link, time, entropy and bundle slots. boards/<name>/board.c implements it;
  * the node program (main.c) and the programs of tests and benchmarks use nothing else. */
 #ifndef EDGETWIN_BOARD_H
 #define EDGETWIN_BOARD_H
@@ -18,7 +18,7 @@
 
 typedef struct board_resources {
     const char *slot_memory; /* "flash", "ram" or "file" */
-    et_slot slots[ET_NODE_SLOTS];
+    et_slot slots[ET_NODE_SLOTS]; /* those that a board lacks are zero */
     uint8_t *arena; /* 8-byte aligned */
     size_t arena_size;
 } board_resources;

@@ -6,6 +6,12 @@
 #error "the receive buffer must hold every frame that the credit allows"
 #endif
 
+/* The kernels that models may use: what the build lists (edgetwin build --kernels), or all. */
+#ifndef NODE_KERNELS
+#define NODE_KERNELS et_kernels_all
+#endif
+extern const et_kernel *const NODE_KERNELS[];
+
 static et_node node;
 static et_node_config config;
 static et_recording recording;
@@ -55,10 +61,13 @@ static const et_port port = {
     .slot_program = port_slot_program,
 };
 
-/* A window is whole rows: the recording's channels are the dictionary's, or one of its rows is a window. */
+/* A window is whole rows: for codes, the recording's channels are the dictionary's, or one of its rows is a window. */
 static et_status read_recorded(void *context, uint32_t window, unsigned m, float *signal)
 {
-    if (recording.channels != node.dictionary.channels && recording.channels != m)
+    const int rows_fit = node.stream.results
+                             ? m % recording.channels == 0
+                             : recording.channels == node.dictionary.channels || recording.channels == m;
+    if (!rows_fit)
         return ET_ERR_FIT;
     return et_recording_read(context, window, m, signal);
 }
@@ -81,6 +90,12 @@ static void configure(const board_resources *board)
         config.dictionary = blob_dictionary;
         config.dictionary_size = blob_dictionary_size;
     }
+    if (blob_model_size > 0) {
+        config.model = blob_model;
+        config.model_size = blob_model_size;
+    }
+    if (NODE_KERNELS[0] != NULL)
+        config.kernels = NODE_KERNELS;
     if (blob_recording_size > 0 && et_recording_open(blob_recording, blob_recording_size, &recording) == ET_OK)
         config.source = &recorded;
 }

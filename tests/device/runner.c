@@ -4,7 +4,7 @@
 #ifndef TEST_SUITES
 #define TEST_SUITES                                                                                                    \
     X(vector) X(omp) X(bundle) X(code) X(codec) X(range_coder) X(packet) X(cobs_frame) X(sha256) X(cbor)              \
-    X(node_session) X(node_upload) X(node_stream) X(vectors)
+    X(node_session) X(node_upload) X(node_stream) X(node_model) X(vectors)
 #endif
 
 #define X(name) extern const test_suite suite_##name;

@@ -35,7 +35,7 @@ static void port_entropy(void *context, uint8_t bytes[ET_NODE_NONCE])
 static et_status port_slot_erase(void *context, unsigned slot)
 {
     simulated_board *board = context;
-    CHECK(slot < ET_NODE_SLOTS && slot != board->node.current_slot);
+    CHECK(slot < ET_NODE_SLOTS && slot != board->node.dictionary_slot && slot != board->node.model_slot);
     if (board->programmed >= board->power_fails || board->erase_refused)
         return ET_ERR_FLASH;
     memset(board->slots + slot * SIMULATED_SLOT, board->erased_to, SIMULATED_SLOT);
@@ -45,7 +45,7 @@ static et_status port_slot_erase(void *context, unsigned slot)
 static et_status port_slot_program(void *context, unsigned slot, size_t offset, const uint8_t *bytes, size_t size)
 {
     simulated_board *board = context;
-    CHECK(slot < ET_NODE_SLOTS && slot != board->node.current_slot);
+    CHECK(slot < ET_NODE_SLOTS && slot != board->node.dictionary_slot && slot != board->node.model_slot);
     CHECK(offset % 4 == 0 && size % 4 == 0 && size <= SIMULATED_SLOT && offset <= SIMULATED_SLOT - size);
     uint8_t *target = board->slots + slot * SIMULATED_SLOT + offset;
     for (size_t i = 0; i < size; ++i) {
@@ -279,7 +279,7 @@ host_status host_commit(simulated_host *host, const uint8_t *id)
 
 host_status host_upload_all(simulated_host *host, const uint8_t *bundle, size_t size, size_t portion)
 {
-    host_status status = host_upload(host, ET_KIND_DICTIONARY, (uint32_t)size, bundle + 16);
+    host_status status = host_upload(host, bundle[6], (uint32_t)size, bundle + 16);
     while (status.status == ET_OK && status.offset < size) {
         const size_t left = size - status.offset;
         status = host_data(host, status.offset, bundle + status.offset, left < portion ? left : portion);

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgetwin import boards
+from edgetwin.boards.build import INSTALL, core_sources
+from edgetwin.boards.emulator import INSTALL as EMULATORS
 from edgetwin.boards.registry import sources
 
 HERE = Path(__file__).resolve().parent
@@ -19,23 +21,25 @@ DEVICE = sources() / "device"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 #: The suites of the link; where flash is short, they are a program of their own.
-LINK = ("cobs_frame", "cbor", "node_session", "node_upload", "node_stream")
-OTHERS = ("vector", "omp", "bundle", "code", "codec", "range_coder", "packet", "sha256", "vectors")
+LINK = ("cobs_frame", "cbor", "node_session", "node_upload", "node_stream", "node_model")
+OTHERS = ("vector", "omp", "bundle", "code", "codec", "range_coder", "packet", "sha256", "vectors", "model")
 #: The emulated boards' programs: suites, and how many of their tests need more memory than there is.
 PROGRAMS = [
     ("mps2-an386", OTHERS + LINK, 0),
+    ("mps3-an547", OTHERS + LINK, 0),
+    ("riscv32-virt", OTHERS + LINK, 0),
     ("netduinoplus2", OTHERS + LINK, 1),
     ("microbit", OTHERS, 2),
-    ("microbit", LINK, 1),
+    ("microbit", LINK, 3),
 ]
 TESTS = [*sorted(HERE.glob("test_*.c")), HERE / "runner.c", HERE / "problem.c", HERE / "simulated.c"]
 
 
-def need(tool: str, package: str) -> str:
+def need(tool: str, how: str) -> str:
     """Path of a tool, or skips the test."""
     found = shutil.which(tool)
     if not found:
-        pytest.skip(f"{tool} is not installed: apt-get install {package}")
+        pytest.skip(f"{tool} is not installed: {how}")
     return found
 
 
@@ -57,11 +61,11 @@ def check_output(code: int, output: str, not_run: int) -> None:
 def test_core_passes_under_sanitizers(
     compiler: str, package: str, optimisation: str, generated: Path, tmp_path: Path
 ) -> None:
-    core = [*sorted((DEVICE / "src").glob("*.c")), *sorted((DEVICE / "src" / "portable").glob("*.c"))]
+    core = core_sources(DEVICE / "src", "host")
     program = tmp_path / "tests"
     million = ["-DRANDOM_PACKETS=1000000"] if optimisation == "-O2" and compiler == "gcc" else []
     command = [
-        need(compiler, package),
+        need(compiler, f"apt-get install {package}"),
         "-std=c99",
         optimisation,
         *million,
@@ -70,7 +74,7 @@ def test_core_passes_under_sanitizers(
         *WARNINGS,
         *SANITIZERS,
     ]
-    command += [f"-I{DEVICE / 'include'}", f"-I{generated}", f"-I{HERE}"]
+    command += [f"-I{DEVICE / 'include'}", f"-I{DEVICE / 'src'}", f"-I{generated}", f"-I{HERE}"]
     compiled = subprocess.run(
         [*command, *TESTS, HERE / "platform_host.c", *core, "-lm", "-o", program], capture_output=True, text=True
     )
@@ -83,8 +87,10 @@ def test_core_passes_under_sanitizers(
 def test_core_passes_on_the_emulated_board(
     board: str, suites: tuple[str, ...], not_run: int, generated: Path, tmp_path: Path
 ) -> None:
-    need("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
-    need("qemu-system-arm", "qemu-system-arm")
+    chosen = boards.find_board(board)
+    assert chosen.emulator is not None
+    need(chosen.compiler, INSTALL[chosen.compiler])
+    need(chosen.emulator.command, EMULATORS[chosen.emulator.command])
     firmware = boards.build(
         board,
         tmp_path,
@@ -104,5 +110,5 @@ def test_every_suite_runs_on_boards() -> None:
 
 def test_kernel_ports_have_the_names_of_the_portable_kernels() -> None:
     portable = {file.name for file in (DEVICE / "src" / "portable").glob("*.c")}
-    for port in ("cortex_m4",):
+    for port in ("cortex_m4", "helium"):
         assert {file.name for file in (DEVICE / "src" / port).glob("*.c")} <= portable

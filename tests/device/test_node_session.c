@@ -112,7 +112,7 @@ static void unknown_types_are_unsupported(void)
     if (!take_session(&s))
         return;
     CHECK(host_hello(s.host, 1));
-    static const unsigned types[] = {0x00, 0x0c, 0x7f, 0x81, 0x83, 0x87, 0xff};
+    static const unsigned types[] = {0x00, 0x0f, 0x7f, 0x81, 0x83, 0x87, 0xff};
     for (unsigned i = 0; i < sizeof types / sizeof *types; ++i) {
         host_send(s.host, types[i], NULL, 0);
         const host_status status = host_take_status(s.host);

@@ -50,7 +50,7 @@ static void power_on(streaming *t, size_t queue)
     CHECK(s->board->arena_size <= ARENA);
     CHECK_EQUAL(start_board(s->board), ET_OK);
     CHECK(host_hello(s->host, ++t->power_ons));
-    CHECK_EQUAL(s->board->node.queue.size, queue);
+    CHECK_EQUAL(s->board->node.arena_size - et_encoder_size(t->b.dictionary), queue);
 }
 
 /* A session with the dictionary of t->b, linked, and a sensor. */

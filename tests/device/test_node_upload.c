@@ -25,7 +25,7 @@ static void uploaded_dictionary_encodes_as_the_host_does(void)
             CHECK(host_take(s.host, &frame));
             check_code(&b, &frame, window, 1);
         }
-        CHECK_EQUAL(s.board->node.current_slot, t % 2); /* the slots take turns */
+        CHECK_EQUAL(s.board->node.dictionary_slot, t % ET_NODE_SLOTS); /* the slots take turns */
     }
 }
 

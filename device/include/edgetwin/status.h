@@ -30,7 +30,11 @@ extern "C" {
     X(ET_ERR_NO_DICTIONARY, 19, "the node holds no dictionary")                \
     X(ET_ERR_UNSUPPORTED, 20, "the request is not supported by this node")     \
     X(ET_ERR_OFFSET, 21, "upload data do not follow on what was received")     \
-    X(ET_PENDING, 22, "the next window is not complete yet")
+    X(ET_PENDING, 22, "the next window is not complete yet")                   \
+    X(ET_ERR_KERNEL, 23, "the model needs a kernel that is not linked here")   \
+    X(ET_ERR_TARGET, 24, "the model is packed for another kind of core")       \
+    X(ET_ERR_NO_MODEL, 25, "the node holds no model")                          \
+    X(ET_ERR_BUSY, 26, "the node is at work: end the upload or the stream")
 
 typedef enum et_status {
 #define ET_STATUS_ENUM(name, number, text) name = number,

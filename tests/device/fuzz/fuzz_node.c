@@ -1,6 +1,7 @@
 /* A whole node, fed by a stranger. The first byte of the input chooses what it starts from: bit 0, raw bytes or a list of
  * frames that get a right CRC and the next sequence number (and a right MAC), so that the handlers behind those are
- * reached; bit 1, a key; bit 2, a dictionary linked in; bit 3, a sensor; bit 4, a host that said hello and proved itself.
+ * reached; bit 1, a key; bit 2, a dictionary linked in; bit 3, a sensor; bit 4, a host that said hello and proved itself;
+ * bit 5, a model linked in.
  *
  * A list of frames: type, flags, payload length, payload. Flags: bit 0, the frame is sent twice; bit 1, its last byte is
  * flipped; bits 2 to 4, polls and 100 ms each after it; bit 5, the flash fails 16 bytes on; bit 6, the power fails, too: the
@@ -11,17 +12,19 @@
 #include "../problem.h"
 #include "../runner.h"
 #include "../simulated.h"
+#include "../toy_model.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FRAMES = 1, KEYED = 2, LINKED = 4, SENSOR = 8, GREETED = 16 };
+enum { FRAMES = 1, KEYED = 2, LINKED = 4, SENSOR = 8, GREETED = 16, MODEL = 32 };
 enum { TWICE = 1, FLIPPED = 2, FLASH_FAILS = 32, POWER_FAILS = 64 };
 
 static const uint8_t secret[] = "fuzz";
 static const et_dictionary *source; /* of the linked bundle */
 static uint8_t *linked;
 static size_t linked_size;
+static model_bundle model;
 static simulated_board *board;
 static simulated_host *host;
 
@@ -42,6 +45,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     source = take_dictionary(ET_ATOM_INT8, 4, 6, 2, random_atoms);
     linked = malloc(write_dictionary_bundle(source, NULL));
     linked_size = write_dictionary_bundle(source, linked);
+    take_model(&model, 20, ET_TENSOR_INT8, 7);
     board = take_board(1536);
     host = take_host(board);
     return 0;
@@ -70,8 +74,9 @@ static void check_queue(const et_node_queue *queue)
     }
     CHECK(at == queue->end && queue->next <= queue->end && queue->end <= queue->size);
     CHECK(queue->in_flight <= entries && window == queue->after);
-    CHECK(!queue->open || queue->packet.writer.size <= queue->packet.writer.capacity);
-    CHECK(!queue->open || queue->end + 4 + queue->packet.writer.capacity <= queue->size);
+    CHECK(!queue->open || queue->result_size > 0 || queue->packet.writer.size <= queue->packet.writer.capacity);
+    CHECK(!queue->open || queue->windows * queue->result_size <= queue->room);
+    CHECK(!queue->open || queue->end + 4 + queue->room <= queue->size);
 }
 
 /* What must hold at any time. */
@@ -81,8 +86,13 @@ static void check_node(void)
     check_queue(&node->queue);
     CHECK(node->received <= node->receive_capacity);
     CHECK(!node->upload.active || node->upload.offset <= node->upload.length);
-    CHECK(node->current_slot <= ET_NODE_SLOTS);
-    CHECK(!node->stream.active || node->has_dictionary);
+    CHECK(!node->upload.active || node->upload.slot < ET_NODE_SLOTS);
+    CHECK(!node->upload.active ||
+          (node->upload.slot != node->dictionary_slot && node->upload.slot != node->model_slot));
+    CHECK(!node->has_model || node->inference.input <= node->inference.input_size);
+    CHECK(!node->inference.begun || (node->has_model && node->inference.layer <= node->model.layers));
+    CHECK(node->dictionary_slot <= ET_NODE_SLOTS && node->model_slot <= ET_NODE_SLOTS);
+    CHECK(!node->stream.active || (node->stream.results ? node->has_model : node->has_dictionary));
 }
 
 static void feed_frames(const uint8_t *data, size_t size)
@@ -121,6 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     board->config.key_size = sizeof secret;
     board->config.dictionary = (mode & LINKED) != 0 ? linked : NULL;
     board->config.dictionary_size = linked_size;
+    board->config.model = (mode & MODEL) != 0 ? model.bytes : NULL;
+    board->config.model_size = model.size;
+    board->config.kernels = toy_kernels;
     board->config.source = (mode & SENSOR) != 0 ? &sensor : NULL;
     memset(host, 0, sizeof *host);
     host->board = board;

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edgetwin.boards.build import core_sources
 from edgetwin.boards.registry import sources
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +27,7 @@ SECONDS = int(os.environ.get("EDGETWIN_FUZZ_SECONDS", "5"))
 SIMULATION = {
     "fuzz_bundle": ["problem.c", "fuzz/aborting_runner.c"],
     "fuzz_frame": [],
+    "fuzz_model": ["problem.c", "fuzz/aborting_runner.c"],
     "fuzz_packet": ["problem.c", "fuzz/aborting_runner.c"],
     "fuzz_node": ["problem.c", "simulated.c", "fuzz/aborting_runner.c"],
 }
@@ -43,10 +45,10 @@ def compile_target(target: str, folder: Path) -> Path:
     clang = shutil.which("clang")
     if not clang:
         pytest.skip("clang is not installed: apt-get install clang libclang-rt-14-dev")
-    core = [*sorted((DEVICE / "src").glob("*.c")), *sorted((DEVICE / "src" / "portable").glob("*.c"))]
+    core = core_sources(DEVICE / "src", "host")
     tests = [HERE / f"{target}.c", *(HERE.parent / name for name in SIMULATION[target])]
     program = folder / target
-    command = [clang, *FLAGS, f"-I{DEVICE / 'include'}", *tests, *core, "-lm", "-o", program]
+    command = [clang, *FLAGS, f"-I{DEVICE / 'include'}", f"-I{DEVICE / 'src'}", *tests, *core, "-lm", "-o", program]
     done = subprocess.run(command, capture_output=True, text=True)
     if "libclang_rt.fuzzer" in done.stderr:
         pytest.skip("libFuzzer is not installed: apt-get install libclang-rt-14-dev")
