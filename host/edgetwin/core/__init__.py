@@ -22,6 +22,8 @@ __all__ = [
     "CoreError",
     "Decoded",
     "Dictionary",
+    "Model",
+    "TensorInfo",
     "node_buffers_size",
     "omp",
     "omp_workspace_size",
@@ -244,3 +246,81 @@ class Dictionary:
             result.support[i, result.counts[i] :] = 0
             result.coefficients[i, result.counts[i] :] = 0
         return result
+
+
+class TensorInfo(NamedTuple):
+    """An input or output of a model; a real value is scale * (q - zero_point)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]  # int8 or float32
+    scale: float  # 0 where dtype is float32
+    zero_point: int
+    size: int  # bytes
+    place: int  # bytes from the workspace's start
+
+
+#: Types of tensors by the number that a bundle carries.
+_TENSOR_TYPES: dict[int, type[np.generic]] = {1: np.int8, 2: np.float32}
+
+
+def _tensor_info(fields: _core.TensorFields) -> TensorInfo:
+    place, size, number, rank, shape, scale, zero_point = fields
+    return TensorInfo(shape[:rank], np.dtype(_TENSOR_TYPES[number]), scale, zero_point, size, place)
+
+
+class Model:
+    """A model bundle, checked and run by the C core, in a workspace that keeps the model's state between calls.
+
+    Raises :class:`CoreError` where a board that has every kernel would refuse the bundle.
+    """
+
+    def __init__(self, bundle: bytes) -> None:
+        status, opened = _core.open_model(bundle)
+        if opened is None:
+            raise CoreError(status, "model bundle refused")
+        self._opened = opened
+        self.id, self.target, self.layers, self.workspace_size, self.state_size, (inputs, outputs) = opened.shape()
+        self.inputs = [_tensor_info(fields) for fields in inputs]
+        self.outputs = [_tensor_info(fields) for fields in outputs]
+
+    def reset(self) -> None:
+        """Begins a new series: the state is as before the first invocation."""
+        self._opened.reset()
+
+    def invoke(self, inputs: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """Runs the model N times, in order.
+
+        inputs : one array (N, *shape) for each input, of exactly its dtype
+
+        Returns one array (N, *shape) for each output. Raises ValueError for another shape or type.
+        """
+        given, rows = self._rows(inputs)
+        outputs: list[NDArray[np.generic]] = [np.empty((rows, *info.shape), info.dtype) for info in self.outputs]
+        self._opened.invoke(rows, given, outputs)
+        return outputs
+
+    def run(
+        self, inputs: Sequence[NDArray[np.generic]], snapshots: Sequence[tuple[int, int, int]]
+    ) -> list[NDArray[np.int8]]:
+        """Runs the model once, layer by layer, and looks at the workspace on the way.
+
+        inputs : one array (1, *shape) for each input
+        snapshots : (layer, place, bytes), layers ascending: what lies there after that layer
+
+        Returns the bytes of each snapshot.
+        """
+        given, rows = self._rows(inputs)
+        if rows != 1:
+            raise ValueError(f"one invocation takes one row, not {rows}")
+        return [np.frombuffer(bytes_, np.int8) for bytes_ in self._opened.trace(given, list(snapshots))]
+
+    def _rows(self, inputs: Sequence[NDArray[np.generic]]) -> tuple[list[NDArray[np.generic]], int]:
+        if len(inputs) != len(self.inputs):
+            raise ValueError(f"the model takes {len(self.inputs)} inputs, not {len(inputs)}")
+        rows = len(inputs[0])
+        for position, (array, info) in enumerate(zip(inputs, self.inputs, strict=True)):
+            if array.shape != (rows, *info.shape) or array.dtype != info.dtype:
+                raise ValueError(
+                    f"input {position} takes {info.dtype} {(rows, *info.shape)}, not {array.dtype} {array.shape}"
+                )
+        return [np.ascontiguousarray(array) for array in inputs], rows

@@ -7,6 +7,7 @@
 
 #include "edgetwin/bundle.h"
 #include "edgetwin/code.h"
+#include "edgetwin/model.h"
 #include "edgetwin/node.h"
 #include "edgetwin/packet.h"
 #include "edgetwin/version.h"
@@ -399,29 +400,281 @@ static PyType_Spec dictionary_spec = {
     .slots = dictionary_slots,
 };
 
+/* A checked model bundle with its own copy of the bytes, and a workspace that keeps its state between calls. */
+typedef struct model_object {
+    PyObject_HEAD uint8_t *memory; /* of both, not aligned */
+    uint8_t *workspace;
+    et_model model;
+    int busy; /* a thread computes in the workspace */
+} model_object;
+
+static uint8_t *aligned_up(uint8_t *memory)
+{
+    return memory + (ET_MODEL_ALIGN - (uintptr_t)memory % ET_MODEL_ALIGN) % ET_MODEL_ALIGN;
+}
+
+/* open_model(bytes) -> (status, Model | None) */
+static PyObject *core_open_model(PyObject *module, PyObject *args)
+{
+    Py_buffer bundle;
+    if (!PyArg_ParseTuple(args, "y*", &bundle))
+        return NULL;
+    PyTypeObject *type = (PyTypeObject *)PyObject_GetAttrString(module, "Model");
+    model_object *self = type != NULL ? PyObject_New(model_object, type) : NULL;
+    Py_XDECREF((PyObject *)type);
+    if (self == NULL) {
+        PyBuffer_Release(&bundle);
+        return NULL;
+    }
+    self->busy = 0;
+    self->workspace = NULL;
+    self->memory = PyMem_Malloc((size_t)bundle.len + ET_MODEL_ALIGN);
+    if (self->memory == NULL) {
+        PyBuffer_Release(&bundle);
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    uint8_t *bytes = aligned_up(self->memory);
+    memcpy(bytes, bundle.buf, (size_t)bundle.len);
+    const et_status status = et_model_open(bytes, (size_t)bundle.len, et_kernels_all, &self->model);
+    PyBuffer_Release(&bundle);
+    if (status == ET_OK) {
+        const size_t size = et_model_workspace_size(&self->model);
+        self->workspace = PyMem_Calloc(size + ET_MODEL_ALIGN, 1);
+        if (self->workspace == NULL) {
+            Py_DECREF(self);
+            return PyErr_NoMemory();
+        }
+        et_model_reset(&self->model, aligned_up(self->workspace), size);
+    }
+    PyObject *answer = Py_BuildValue("(iO)", (int)status, status == ET_OK ? (PyObject *)self : Py_None);
+    Py_DECREF(self);
+    return answer;
+}
+
+static void model_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyMem_Free(((model_object *)object)->memory);
+    PyMem_Free(((model_object *)object)->workspace);
+    PyObject_Free(object);
+    Py_DECREF(type);
+}
+
+/* shape() -> (id, target, layers, workspace bytes, state bytes, (inputs, outputs)), each of the last a list of
+ * (place, bytes, type, rank, shape, scale, zero point) */
+static PyObject *model_shape(PyObject *object, PyObject *unused)
+{
+    const et_model *model = &((model_object *)object)->model;
+    (void)unused;
+    PyObject *lists[2] = {PyList_New(0), PyList_New(0)};
+    for (unsigned i = 0; lists[0] != NULL && lists[1] != NULL && i < (unsigned)model->inputs + model->outputs; ++i) {
+        const et_tensor *t = &model->tensors[i];
+        const int32_t *d = t->shape;
+        PyObject *tensor = Py_BuildValue("(IIII(iiiii)fi)", t->place, t->size, (unsigned)t->type, (unsigned)t->rank,
+                                         d[0], d[1], d[2], d[3], d[4], (double)t->scale, t->zero_point);
+        if (tensor == NULL || PyList_Append(lists[i >= model->inputs], tensor) != 0)
+            Py_CLEAR(lists[0]);
+        Py_XDECREF(tensor);
+    }
+    if (lists[0] == NULL || lists[1] == NULL) {
+        Py_XDECREF(lists[0]);
+        Py_XDECREF(lists[1]);
+        return NULL;
+    }
+    return Py_BuildValue("(KiInn(NN))", (unsigned long long)model->id, model->target, model->layers,
+                         (Py_ssize_t)model->workspace_size, (Py_ssize_t)model->state_size, lists[0], lists[1]);
+}
+
+/* Takes the workspace for this thread. */
+static int begin_use(model_object *self)
+{
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "the model computes in another thread: give each thread its own");
+        return 0;
+    }
+    self->busy = 1;
+    return 1;
+}
+
+static PyObject *model_reset(PyObject *object, PyObject *unused)
+{
+    model_object *self = (model_object *)object;
+    (void)unused;
+    if (!begin_use(self))
+        return NULL;
+    et_model_reset(&self->model, aligned_up(self->workspace), self->model.workspace_size);
+    self->busy = 0;
+    return Py_NewRef(Py_None);
+}
+
+static void release_all(Py_buffer *buffers, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; ++i)
+        PyBuffer_Release(&buffers[i]);
+    PyMem_Free(buffers);
+}
+
+/* The buffers of a list that has one for each of `count` tensors, each of `rows` times the tensor's bytes. */
+static Py_buffer *tensor_buffers(PyObject *list, const et_tensor *tensors, unsigned count, size_t rows, int flags)
+{
+    if (!PyList_Check(list) || PyList_Size(list) != (Py_ssize_t)count) {
+        PyErr_Format(PyExc_ValueError, "a list of %u arrays is needed", count);
+        return NULL;
+    }
+    Py_buffer *buffers = PyMem_Calloc(count, sizeof *buffers);
+    if (buffers == NULL)
+        PyErr_NoMemory();
+    for (unsigned i = 0; buffers != NULL && i < count; ++i) {
+        const int taken = PyObject_GetBuffer(PyList_GetItem(list, (Py_ssize_t)i), &buffers[i], flags) == 0;
+        if (!taken || (size_t)buffers[i].len / tensors[i].size < rows) {
+            if (taken)
+                PyErr_Format(PyExc_ValueError, "tensor %u: %zd bytes, %zu rows of %u needed", i, buffers[i].len, rows,
+                             tensors[i].size);
+            release_all(buffers, (Py_ssize_t)i + taken);
+            return NULL;
+        }
+    }
+    return buffers;
+}
+
+static void put_inputs(const et_model *model, uint8_t *workspace, const Py_buffer *inputs, size_t row)
+{
+    for (unsigned i = 0; i < model->inputs; ++i) {
+        const size_t size = model->tensors[i].size;
+        memcpy(et_model_input(model, workspace, i), (const uint8_t *)inputs[i].buf + row * size, size);
+    }
+}
+
+/* invoke(rows, list of input arrays, list of output arrays): one invocation after the other. */
+static PyObject *model_invoke(PyObject *object, PyObject *args)
+{
+    model_object *self = (model_object *)object;
+    const et_model *model = &self->model;
+    uint8_t *workspace = aligned_up(self->workspace);
+    PyObject *input_list, *output_list, *answer = NULL;
+    Py_ssize_t rows;
+    if (!PyArg_ParseTuple(args, "nOO", &rows, &input_list, &output_list) || !begin_use(self))
+        return NULL;
+    Py_buffer *outputs = NULL;
+    Py_buffer *inputs = tensor_buffers(input_list, model->tensors, model->inputs, (size_t)rows, PyBUF_SIMPLE);
+    if (inputs != NULL)
+        outputs =
+            tensor_buffers(output_list, model->tensors + model->inputs, model->outputs, (size_t)rows, PyBUF_WRITABLE);
+    if (outputs != NULL) {
+        Py_ssize_t row = 0;
+        for (; row < rows && PyErr_CheckSignals() == 0; ++row) {
+            Py_BEGIN_ALLOW_THREADS
+            put_inputs(model, workspace, inputs, (size_t)row);
+            et_model_invoke(model, workspace, model->workspace_size);
+            for (unsigned i = 0; i < model->outputs; ++i) {
+                const size_t size = model->tensors[model->inputs + i].size;
+                memcpy((uint8_t *)outputs[i].buf + (size_t)row * size, et_model_output(model, workspace, i), size);
+            }
+            Py_END_ALLOW_THREADS
+        }
+        if (row == rows)
+            answer = Py_NewRef(Py_None);
+        release_all(outputs, model->outputs);
+    }
+    if (inputs != NULL)
+        release_all(inputs, model->inputs);
+    self->busy = 0;
+    return answer;
+}
+
+/* trace(list of input arrays, list of (layer, place, bytes) by ascending layer) -> list of bytes: what lies at each place
+ * when its layer has run, in one invocation. */
+static PyObject *model_trace(PyObject *object, PyObject *args)
+{
+    model_object *self = (model_object *)object;
+    const et_model *model = &self->model;
+    uint8_t *workspace = aligned_up(self->workspace);
+    PyObject *input_list, *places;
+    if (!PyArg_ParseTuple(args, "OO!", &input_list, &PyList_Type, &places) || !begin_use(self))
+        return NULL;
+    PyObject *answer = NULL;
+    Py_buffer *inputs = tensor_buffers(input_list, model->tensors, model->inputs, 1, PyBUF_SIMPLE);
+    if (inputs != NULL) {
+        const uint32_t *record = model->records;
+        unsigned done = 0;
+        put_inputs(model, workspace, inputs, 0);
+        answer = PyList_New(0);
+        for (Py_ssize_t i = 0; answer != NULL && i < PyList_Size(places); ++i) {
+            unsigned layer, place, size;
+            PyObject *bytes = NULL;
+            if (PyArg_ParseTuple(PyList_GetItem(places, i), "III", &layer, &place, &size)) {
+                for (; done <= layer && done < model->layers; ++done)
+                    et_model_step(model, workspace, &record);
+                if (done == layer + 1u && (size_t)place <= model->workspace_size &&
+                    size <= model->workspace_size - place)
+                    bytes = PyBytes_FromStringAndSize((const char *)workspace + place, (Py_ssize_t)size);
+                else
+                    PyErr_SetString(PyExc_ValueError, "layers must ascend and places lie in the workspace");
+            }
+            if (bytes == NULL || PyList_Append(answer, bytes) != 0)
+                Py_CLEAR(answer);
+            Py_XDECREF(bytes);
+        }
+        for (; answer != NULL && done < model->layers; ++done)
+            et_model_step(model, workspace, &record);
+        release_all(inputs, model->inputs);
+    }
+    self->busy = 0;
+    return answer;
+}
+
+static PyMethodDef model_methods[] = {
+    {"shape", model_shape, METH_NOARGS, NULL},
+    {"reset", model_reset, METH_NOARGS, NULL},
+    {"invoke", model_invoke, METH_VARARGS, NULL},
+    {"trace", model_trace, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot model_slots[] = {
+    {Py_tp_dealloc, (void *)model_dealloc},
+    {Py_tp_methods, model_methods},
+    {0, NULL},
+};
+
+static PyType_Spec model_spec = {
+    .name = "edgetwin.core._core.Model",
+    .basicsize = sizeof(model_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = model_slots,
+};
+
 static PyMethodDef core_methods[] = {
     {"status_text", core_status_text, METH_VARARGS, NULL},
     {"omp_workspace_size", core_omp_workspace_size, METH_VARARGS, NULL},
     {"node_buffers_size", core_node_buffers_size, METH_VARARGS, NULL},
     {"omp", core_omp, METH_VARARGS, NULL},
     {"open_dictionary", core_open_dictionary, METH_VARARGS, NULL},
+    {"open_model", core_open_model, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef core_module = {PyModuleDef_HEAD_INIT, "_core", NULL, 0, core_methods, NULL, NULL, NULL, NULL};
+
+/* Adds a type under its name. */
+static int add_type(PyObject *module, PyType_Spec *spec, const char *name)
+{
+    PyObject *type = PyType_FromSpec(spec);
+    const int added = type != NULL && PyModule_AddObjectRef(module, name, type) == 0;
+    Py_XDECREF(type);
+    return added;
+}
 
 PyMODINIT_FUNC PyInit__core(void)
 {
     PyObject *module = PyModule_Create(&core_module);
     if (module == NULL)
         return NULL;
-    PyObject *type = PyType_FromSpec(&dictionary_spec);
-    if (type == NULL || PyModule_AddObjectRef(module, "Dictionary", type) != 0 ||
+    if (!add_type(module, &dictionary_spec, "Dictionary") || !add_type(module, &model_spec, "Model") ||
         PyModule_AddStringConstant(module, "VERSION", ET_CORE_VERSION) != 0) {
-        Py_XDECREF(type);
         Py_DECREF(module);
         return NULL;
     }
-    Py_DECREF(type);
     return module;
 }

@@ -24,6 +24,7 @@ __all__ = [
     "Corrupted",
     "ImpossibleField",
     "Kind",
+    "MissingKernel",
     "NotABundle",
     "NotNormalised",
     "Truncated",
@@ -31,6 +32,7 @@ __all__ = [
     "UnknownVersion",
     "WrongId",
     "WrongKind",
+    "WrongTarget",
     "content_id",
     "load",
     "pad16",
@@ -119,6 +121,18 @@ class UnknownCodec(BundleError):
     status = 18
 
 
+class MissingKernel(BundleError):
+    """The model needs a kernel that is not linked."""
+
+    status = 23
+
+
+class WrongTarget(BundleError):
+    """The model is packed for another kind of core."""
+
+    status = 24
+
+
 def content_id(payload: bytes) -> int:
     """The first 8 bytes of SHA-256(payload), little endian."""
     return int.from_bytes(hashlib.sha256(payload).digest()[:8], "little")
@@ -147,7 +161,7 @@ def unwrap(kind: Kind, bundle: bytes) -> bytes:
         raise Truncated(f"the bundle is cut: {len(bundle)} bytes, the header alone has {HEADER_SIZE}: copy it again")
     magic, version, found, flags, length = _BEFORE_CRC.unpack_from(bundle)
     if magic != MAGIC:
-        raise NotABundle("not an edgetwin bundle: give a file that edgetwin learn wrote")
+        raise NotABundle("not an edgetwin bundle: give a file that edgetwin learn or compile wrote")
     if version > FORMAT_VERSION:
         raise UnknownVersion(f"the bundle has format {version}, this edgetwin reads {FORMAT_VERSION}: upgrade edgetwin")
     if version != FORMAT_VERSION:
