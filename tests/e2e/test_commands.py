@@ -288,7 +288,10 @@ def test_doctor_names_what_is_there_and_how_to_get_the_rest(folder):
     assert all(tool["how"] for tool in tools.values())
 
 
-@pytest.mark.parametrize("verb", ["learn", "build", "flash", "run", "stream", "validate", "demo", "doctor"])
+@pytest.mark.parametrize(
+    "verb",
+    ["learn", "build", "flash", "run", "upload", "stream", "invoke", "validate", "profile", "demo", "doctor"],
+)
 def test_help_shows_an_example(verb, folder):
     assert f"Example: edgetwin {verb}" in " ".join(edgetwin(verb, "--help", cwd=folder).split())
 

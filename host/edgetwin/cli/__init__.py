@@ -9,15 +9,20 @@ import typer
 
 from edgetwin.cli.bench import bench
 from edgetwin.cli.build import build
+from edgetwin.cli.compile import compile_
 from edgetwin.cli.compress import compress
 from edgetwin.cli.console import error_console
 from edgetwin.cli.decompress import decompress
 from edgetwin.cli.demo import demo
 from edgetwin.cli.doctor import doctor
 from edgetwin.cli.flash import flash
+from edgetwin.cli.invoke import invoke
 from edgetwin.cli.learn import learn
+from edgetwin.cli.profile import profile
 from edgetwin.cli.run import run
 from edgetwin.cli.stream import stream
+from edgetwin.cli.train import train
+from edgetwin.cli.upload import upload
 from edgetwin.cli.validate import validate
 from edgetwin.errors import UserError
 
@@ -28,8 +33,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (learn, compress, decompress, build, flash, run, stream, validate, demo, doctor):
+for verb in (
+    learn,
+    train,
+    compress,
+    decompress,
+    build,
+    flash,
+    run,
+    upload,
+    stream,
+    invoke,
+    validate,
+    profile,
+    demo,
+    doctor,
+):
     app.command()(verb)
+app.command("compile")(compile_)
 app.add_typer(bench, name="bench")
 
 

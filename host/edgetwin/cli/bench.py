@@ -20,6 +20,7 @@ from edgetwin.cli.options import AsJson
 from edgetwin.errors import UserError
 
 if TYPE_CHECKING:
+    from edgetwin.bench.nn.measure import Figures
     from edgetwin.bench.omp import Comparison
     from edgetwin.bench.rate import Budget, Curves, RateData
 
@@ -47,6 +48,11 @@ class _Set(StrEnum):
     ethanollevel = "ethanollevel"
     mnist = "mnist"
     usps = "usps"
+
+
+class _Nn(StrEnum):
+    layers = "layers"
+    networks = "networks"
 
 
 @bench.command()
@@ -267,3 +273,80 @@ def _rate_data(
         yield signals
     if all(name in curves.not_run for name in names):
         raise DataError("; ".join(f"{name}: {curves.not_run[name]}" for name in names))
+
+
+@bench.command()
+def nn(
+    models: Annotated[list[Path] | None, typer.Argument(help="int8 .tflite files, in place of the usual list.")] = None,
+    board: Annotated[
+        list[str] | None, typer.Option("--board", "-b", help="Emulated board; may be given again.")
+    ] = None,
+    only: Annotated[_Nn | None, typer.Option(help="Of the usual list: single layers, or networks.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Instructions of each layer too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of rows as JSON.")] = False,
+) -> None:
+    """Count the instructions that networks take on emulated boards, and the memory, layer by layer if asked.
+
+    The usual list is eight layers and the four networks of MLPerf Tiny (with random weights; making them needs the
+    extra train). Every output is compared with this computer's, bit for bit.
+
+    Example: edgetwin bench nn my.tflite --board mps2-an386 --layers
+    """
+    from dataclasses import asdict
+
+    from edgetwin.bench.nn.measure import measure
+    from edgetwin.bench.nn.subjects import subjects
+    from edgetwin.boards.registry import find_board
+
+    targets = [find_board(name) for name in board or ["netduinoplus2"]]
+    with _tracking() as track:
+        advance = track("compiling", 1)
+        chosen = subjects(models or [], only.value if only else None)
+        advance()
+        advance = track("counting", len(chosen) * len(targets))
+        rows = []
+        for target in targets:
+            for name, compile_for in chosen.items():
+                rows.append(measure(name, compile_for(target), target))
+                advance()
+    if as_json:
+        found = [{**asdict(row), "instructions_per_mac": row.instructions_per_mac} for row in rows]
+        hidden = set() if layers else {"layers"}
+        kept = [{key: value for key, value in figures.items() if key not in hidden} for figures in found]
+        print(json.dumps(kept, allow_nan=False))
+        return
+    console = Console()
+    for target in targets:
+        console.print(_nn_table(target.name, [row for row in rows if row.board == target.name]))
+    for row in rows if layers else []:
+        console.print(_layer_table(row))
+
+
+def _nn_table(board: str, rows: Sequence[Figures]) -> Table:
+    table = Table(title=f"On {board}; arena, code and stack in bytes", title_justify="left", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for title in ("MACs", "instructions", "a MAC", "arena", "bound", "code", "stack"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        each = row.instructions_per_mac
+        sizes = (row.arena_bytes, row.arena_bound_bytes, row.text_bytes, row.stack_bytes)
+        table.add_row(
+            row.model_or_kernel,
+            f"{row.macs:,}",
+            f"{row.instructions:,}",
+            f"{each:.2f}" if each else "",
+            *(f"{size:,}" for size in sizes),
+        )
+    return table
+
+
+def _layer_table(row: Figures) -> Table:
+    table = Table(title=f"{row.model_or_kernel} on {row.board}", title_justify="left")
+    table.add_column("layer")
+    table.add_column("kernel")
+    for title in ("MACs", "instructions", "a MAC"):
+        table.add_column(title, justify="right")
+    for layer in row.layers:
+        each = f"{layer.instructions / layer.macs:.2f}" if layer.macs else ""
+        table.add_row(layer.title, layer.kernel, f"{layer.macs:,}", f"{layer.instructions:,}", each)
+    return table

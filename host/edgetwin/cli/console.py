@@ -36,6 +36,13 @@ def say(text: str) -> None:
     error_console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
 def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str], *, as_json: bool) -> None:
     """Prints ``result`` as one JSON object, or as a table of the keys that ``labels`` names."""
     if as_json:

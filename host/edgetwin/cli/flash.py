@@ -7,14 +7,25 @@ from typing import Annotated
 
 import typer
 
-from edgetwin.cli.build import build_firmware
+from edgetwin.cli.build import Linked, build_firmware
 from edgetwin.cli.console import print_json, say
-from edgetwin.cli.options import AsJson, BoardName, FirmwareFolder, KeyFile, LinkedDictionary, LinkedRecording
+from edgetwin.cli.options import (
+    AsJson,
+    BoardName,
+    FirmwareFolder,
+    KeyFile,
+    LinkedDictionary,
+    LinkedKernels,
+    LinkedModel,
+    LinkedRecording,
+)
 
 
 def flash(
     board: BoardName,
     dictionary: LinkedDictionary = None,
+    model: LinkedModel = None,
+    kernels: LinkedKernels = "all",
     recording: LinkedRecording = None,
     key: KeyFile = None,
     out: FirmwareFolder = None,
@@ -29,7 +40,7 @@ def flash(
     from edgetwin import boards
 
     boards.check_flashable(boards.find_board(board), tool)
-    chosen, firmware = build_firmware(board, out, key, dictionary, recording)
+    chosen, firmware = build_firmware(board, out, key, Linked(dictionary, model, recording, kernels))
     command = boards.flash_command(chosen, firmware, tool)
     if not dry_run:
         say(shlex.join(command))

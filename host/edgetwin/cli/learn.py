@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgetwin.cli.console import error_console, progress_bar, say, show_result
+from edgetwin.cli.console import duration, error_console, progress_bar, say, show_result
 from edgetwin.cli.options import AsJson
 from edgetwin.errors import UserError
 
@@ -237,7 +237,7 @@ def _watching(
             if quiet and now - said >= _SECONDS_A_LINE:
                 said = now
                 done, since = number - first[0], now - first[1]
-                left = f", about {_duration(since / done * (total - number))} left" if done else ""
+                left = f", about {duration(since / done * (total - number))} left" if done else ""
                 say(f"iteration {number} of {total}: {error}{left}")
 
         def searched(done: int, sizes: int) -> None:
@@ -248,12 +248,6 @@ def _watching(
             bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
         yield iterated, searched, tell
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
 
 
 def _summary(learned: Learned, twin: Twin, wire: WireFigures) -> dict[str, Any]:

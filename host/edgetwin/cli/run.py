@@ -8,9 +8,18 @@ from typing import Annotated
 
 import typer
 
-from edgetwin.cli.build import build_firmware
+from edgetwin.cli.build import Linked, build_firmware
 from edgetwin.cli.console import say
-from edgetwin.cli.options import AsJson, BoardName, FirmwareFolder, KeyFile, LinkedDictionary, LinkedRecording
+from edgetwin.cli.options import (
+    AsJson,
+    BoardName,
+    FirmwareFolder,
+    KeyFile,
+    LinkedDictionary,
+    LinkedKernels,
+    LinkedModel,
+    LinkedRecording,
+)
 
 
 def run(
@@ -21,6 +30,8 @@ def run(
         Path | None, typer.Option(help="Keep uploaded bundles in this file (native; made if missing).")
     ] = None,
     dictionary: LinkedDictionary = None,
+    model: LinkedModel = None,
+    kernels: LinkedKernels = "all",
     recording: LinkedRecording = None,
     key: KeyFile = None,
     out: FirmwareFolder = None,
@@ -32,7 +43,7 @@ def run(
     """
     from edgetwin import boards
 
-    chosen, firmware = build_firmware(board, out, key, dictionary, recording)
+    chosen, firmware = build_firmware(board, out, key, Linked(dictionary, model, recording, kernels))
     try:
         with boards.run(chosen, firmware, pty=pty, slots=slots, port=port) as node:
             print(json.dumps({"board": board, "url": node.url, "pid": node.pid}) if as_json else node.url, flush=True)

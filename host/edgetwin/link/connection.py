@@ -6,6 +6,7 @@ import hmac
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 
 from edgetwin.link.errors import NoAnswer, NotAuthenticated, Refused, SessionLost, WrongKey
 from edgetwin.link.frame import DELIMITER, Frame, FrameReader, FrameType, SessionKey, encode, widen
@@ -16,6 +17,7 @@ from edgetwin.link.transport import Transport
 
 HOST_CREDIT = 32
 _MOST_SET_ASIDE = 256
+_EMPTY = pack_map({})
 _LONGEST_WAIT = 0.5  # seconds from one request to its repetition; to ask once too often costs little
 
 
@@ -135,15 +137,29 @@ class Connection:
         """
         return StatusReply.parse(self._exchange(kind, pack_map(fields), FrameType.STATUS, first_wait, limit))
 
-    def query(self, kind: FrameType, answer: FrameType) -> Frame:
-        """Asks until the node answers with a frame of its own type. Raises Refused if it says why it does not."""
-        frame = self._exchange(kind, pack_map({}), answer, 0.0, 0.0)
+    def query(
+        self,
+        kind: FrameType,
+        answer: FrameType,
+        payload: bytes = _EMPTY,
+        accepts: Callable[[Frame], bool] = lambda frame: True,
+        first_wait: float = 0.0,
+        limit: float = 0.0,
+    ) -> Frame:
+        """Asks until the node answers with a frame of its own type. Raises Refused if it says why it does not.
+
+        Parameters
+        ----------
+        accepts : whether a frame answers this request; others may answer an earlier one that was sent twice.
+        first_wait, limit : as in `request`.
+        """
+        frame = self._exchange(kind, payload, answer, first_wait, limit, accepts)
         if frame.type != answer:
             raise Refused(kind.name, StatusReply.parse(frame).status)
         return frame
 
     def forget_codes(self) -> None:
-        """Drops the CODE frames that came before the last answer: for the end of a stream."""
+        """Drops the CODE and RESULT frames that came before the last answer: for the end of a stream."""
         self._set_aside.clear()
 
     def matches(self, reply: StatusReply, sequence: int) -> bool:
@@ -215,7 +231,15 @@ class Connection:
             raise NoAnswer(self.url, self.timeout)
         return None
 
-    def _exchange(self, kind: FrameType, payload: bytes, answer: FrameType, first_wait: float, limit: float) -> Frame:
+    def _exchange(
+        self,
+        kind: FrameType,
+        payload: bytes,
+        answer: FrameType,
+        first_wait: float,
+        limit: float,
+        accepts: Callable[[Frame], bool] = lambda frame: True,
+    ) -> Frame:
         longest_wait = max(first_wait, _LONGEST_WAIT)
         wait = min(max(first_wait, self.round_trip.wait()), longest_wait)
         started = time.monotonic()
@@ -227,13 +251,13 @@ class Connection:
                 sent.append(self.send(kind, payload))
                 until = min(time.monotonic() + wait, deadline)
                 while (frame := self.receive(until - time.monotonic())) is not None:
-                    if frame.type == FrameType.CODE:
+                    if frame.type in (FrameType.CODE, FrameType.RESULT):
                         set_aside.append(frame)
                     elif frame.type == FrameType.STATUS:
                         reply = StatusReply.parse(frame)
                         if reply.request == kind and any(self.matches(reply, sequence) for sequence in sent):
                             return frame
-                    elif frame.type == answer:
+                    elif frame.type == answer and accepts(frame):
                         return frame
                 if time.monotonic() >= deadline:
                     raise NoAnswer(self.url, deadline - started)

@@ -53,8 +53,9 @@ class BadKeyFile(LinkError):
 class Refused(LinkError):
     """The node answered a request with an error; `status` is its number (`Status`)."""
 
-    def __init__(self, what: str, status: int) -> None:
-        super().__init__(f"the board refused {what}: {status_text(status)} (status {status})")
+    def __init__(self, what: str, status: int, remedy: str | None = None) -> None:
+        advice = f": {remedy}" if remedy else ""
+        super().__init__(f"the board refused {what}: {status_text(status)} (status {status}){advice}")
         self.status = status
 
 
@@ -70,10 +71,10 @@ class DoesNotFit(LinkError):
 
 
 class ForeignCode(LinkError):
-    """A code, or a board that came back, with another dictionary than the one expected."""
+    """A code or result, or a board that came back, with another dictionary or model than the one expected."""
 
-    def __init__(self, expected: int, found: int) -> None:
-        held = f"dictionary {found:08x}" if found else "no dictionary"
-        super().__init__(f"the board encodes with {held} instead of {expected:08x}: upload the dictionary again")
+    def __init__(self, expected: int, found: int, what: str = "dictionary") -> None:
+        held = f"{what} {found:08x}" if found else f"no {what}"
+        super().__init__(f"the board works with {held} instead of {expected:08x}: upload the {what} again")
         self.expected = expected
         self.found = found

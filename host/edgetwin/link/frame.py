@@ -35,11 +35,17 @@ class FrameType(IntEnum):
     STOP = 0x09
     STATS = 0x0A
     BYE = 0x0B
+    INPUT = 0x0C
+    INVOKE = 0x0D
+    READ = 0x0E
     HELLO_ANSWER = 0x81
     AUTH_ANSWER = 0x82
     STATUS = 0x83
     CODE = 0x87
     STATS_ANSWER = 0x8A
+    RESULT = 0x8C
+    INVOKE_ANSWER = 0x8D
+    READ_ANSWER = 0x8E
 
 
 class FrameError(ValueError):

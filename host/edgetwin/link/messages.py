@@ -64,6 +64,11 @@ def _get_text(fields: dict[int, Value], key: int) -> str:
     return value
 
 
+def _get_uint(fields: dict[int, Value], key: int) -> int:
+    """A field that nodes without models do not send: 0."""
+    return _get_int(fields, key, 0)
+
+
 def content_id(eight_bytes: bytes) -> int:
     """A content id as a number; the header of a frame holds its low 32 bits. No bytes: 0."""
     return int.from_bytes(eight_bytes, "little")
@@ -73,8 +78,10 @@ def content_id(eight_bytes: bytes) -> int:
 class NodeInfo:
     """What a node says in hello; sizes in bytes.
 
-    `dictionary_id` is 0 and `m`, `n`, `s` are 0 while the node has no dictionary. `credit` is the number of frames that
-    the node is ready to hold.
+    `dictionary_id` is 0 and `m`, `n`, `s` are 0 while the node has no dictionary; so are `model_id`, `input_bytes`,
+    `output_bytes` and `workspace_bytes` without a model. `model_room` is what a model's workspace may take beside the
+    dictionary. Bit k of `kernels`: the firmware links kernel k. `credit` is the number of frames that the node is ready
+    to hold.
     """
 
     board: str
@@ -92,6 +99,12 @@ class NodeInfo:
     credit: int
     nonce: bytes
     host_nonce: bytes
+    model_id: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    workspace_bytes: int = 0
+    model_room: int = 0
+    kernels: int = 0
 
     @property
     def can_replay(self) -> bool:
@@ -126,6 +139,12 @@ class NodeInfo:
             s=_get_int(fields, 12),
             credit=frame.credit,
             host_nonce=_get_bytes(fields, 13, (NONCE_SIZE,)),
+            model_id=content_id(_get_bytes(fields, 14, (0, 8))) if 14 in fields else 0,
+            input_bytes=_get_uint(fields, 15),
+            output_bytes=_get_uint(fields, 16),
+            workspace_bytes=_get_uint(fields, 17),
+            model_room=_get_uint(fields, 18),
+            kernels=int.from_bytes(_get_bytes(fields, 19, (0, 8)), "little") if 19 in fields else 0,
         )
 
 
@@ -161,7 +180,10 @@ class StatusReply:
 
 @dataclass(frozen=True, slots=True)
 class NodeStats:
-    """What a node counted since it started; ticks are in the board's own unit of work, 0 where it does not count."""
+    """What a node counted since it started; ticks are in the board's own unit of work, 0 where it does not count.
+
+    `inferences` are windows of its own source that the current model took, `inference_ticks` of the last one.
+    """
 
     signals: int
     ticks_last: int
@@ -171,26 +193,28 @@ class NodeStats:
     bad_frames: int
     workspace_bytes: int
     dictionary_arena_bytes: int
+    inferences: int = 0
+    inference_ticks: int = 0
 
     @classmethod
     def parse(cls, payload: bytes) -> NodeStats:
         """Reads the answer to STATS. Raises PayloadError."""
         fields = unpack_map(payload)
-        return cls(*(_get_int(fields, key) for key in range(8)))
+        return cls(*(_get_int(fields, key) for key in range(8)), *(_get_uint(fields, key) for key in (8, 9)))
 
 
 @dataclass(frozen=True, slots=True)
 class CodeFrame:
-    """What came of consecutive windows.
+    """What came of consecutive windows: codes of a dictionary, or results of a model.
 
     Parameters
     ----------
     window : number of the first one.
     status : 0, and `packet` holds their codes; another `Status`, and it is one window that has no code; None: they are
         missing.
-    packet : the codes (FORMATS.md); may be empty.
+    packet : the codes (FORMATS.md); may be empty. Of a model: each window's outputs, one after the other.
     windows : how many they are: 1 to 255 in a packet, any number of missing ones.
-    id : low half of the content id of the dictionary that made the codes.
+    id : low half of the content id of the dictionary or model that made them.
     backlog : windows that the board still held before these when it sent them (255: or more).
     wire_bytes : what the frame took on the wire, the end mark included.
     """
@@ -215,7 +239,7 @@ class CodeFrame:
 
     @classmethod
     def parse(cls, frame: Frame) -> CodeFrame:
-        """Reads a CODE frame. Raises PayloadError."""
+        """Reads a CODE or RESULT frame. Raises PayloadError."""
         if len(frame.payload) < _CODE.size:
             raise PayloadError("a CODE frame too short for its header")
         window, status, backlog, windows = _CODE.unpack_from(frame.payload)
@@ -226,5 +250,32 @@ class CodeFrame:
 
 
 def pack_window(window: int, rest: bytes = b"") -> bytes:
-    """The payload of SIGNAL, DATA and ACK: a number, then bytes."""
+    """The payload of SIGNAL, DATA, INPUT and ACK: a number, then bytes."""
     return _U32.pack(window) + rest
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeReply:
+    """How far the node is with an invocation: layers that have run, and ticks of those that the request ran."""
+
+    number: int
+    layer: int
+    ticks: int
+
+    @classmethod
+    def parse(cls, frame: Frame) -> InvokeReply:
+        """Reads the answer to INVOKE. Raises PayloadError."""
+        fields = unpack_map(frame.payload)
+        return cls(*(_get_int(fields, key) for key in range(3)))
+
+
+def pack_read(place: int, size: int) -> bytes:
+    """The payload of READ."""
+    return _U32.pack(place) + _U32.pack(size)
+
+
+def unpack_read(payload: bytes) -> tuple[int, bytes]:
+    """Place and bytes of the answer to READ. Raises PayloadError."""
+    if len(payload) < _U32.size:
+        raise PayloadError("an answer to READ too short for its place")
+    return _U32.unpack_from(payload)[0], payload[_U32.size :]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 import numpy.typing as npt
 
+from edgetwin.deploy import ModelBundle
 from edgetwin.deploy.container import Kind
 from edgetwin.link.connection import Connection
 from edgetwin.link.errors import ForeignCode, LinkError, NoAnswer, Refused, SessionLost, Unplugged
 from edgetwin.link.frame import FrameType
+from edgetwin.link.inference import Inference, LayerRun, Snapshot
 from edgetwin.link.messages import MOST_BATCH, CodeFrame, NodeInfo, NodeStats, PayloadError
 from edgetwin.link.replay import Replay, check_signals
 from edgetwin.link.status import Status
@@ -44,7 +47,7 @@ class Session:
     patience : seconds for which a lost connection is tried again before the error is raised; counted from the last
         progress, so that a long job survives many interruptions.
     restore : gives the bundle of the dictionary to upload to a board that came back without it; needed only if it was
-        not uploaded through this session, which remembers it.
+        not uploaded through this session, which remembers it, as it does a model.
     baudrate : of a serial port.
     """
 
@@ -73,8 +76,9 @@ class Session:
         self._restore = restore
         self._baudrate = baudrate
         self._connection: Connection | None = None
-        self._bundle: Bundle | None = None
-        self._dictionary_id = 0
+        self._bundles: dict[Kind, Bundle] = {}
+        self._ids = {Kind.DICTIONARY: 0, Kind.MODEL: 0}
+        self._inference: Inference | None = None
         self._trouble_since: float | None = None
         self.recoveries = 0
 
@@ -96,11 +100,11 @@ class Session:
         NotAuthenticated, WrongKey : the keys of host and node do not go together.
         """
         self._connect(self._timeout)
-        self._dictionary_id = self.info.dictionary_id
+        self._ids = {Kind.DICTIONARY: self.info.dictionary_id, Kind.MODEL: self.info.model_id}
         return self.info
 
     def close(self) -> None:
-        """Says goodbye and closes the connection; the node keeps its dictionary."""
+        """Says goodbye and closes the connection; the node keeps its dictionary and its model."""
         if self._connection is not None:
             with contextlib.suppress(LinkError):
                 self._connection.send(FrameType.BYE, b"")
@@ -116,16 +120,20 @@ class Session:
 
     @property
     def info(self) -> NodeInfo:
-        """What the node said in its last hello, with the dictionary as it is now."""
+        """What the node said in its last hello, with dictionary and model as they are now."""
         return self.connection.info
 
     @property
     def dictionary_id(self) -> int:
         """Content id of the dictionary that codes are expected from; 0: none."""
-        return self._dictionary_id
+        return self.current_id(Kind.DICTIONARY)
 
-    def upload(self, bundle: bytes, kind: int = Kind.DICTIONARY, progress: Progress | None = None) -> NodeInfo:
-        """Uploads a bundle and makes it current; goes on where an interrupted upload stopped.
+    def current_id(self, kind: Kind) -> int:
+        """Content id of the dictionary or model that the node is expected to work with; 0: none."""
+        return self._ids[kind]
+
+    def upload(self, bundle: bytes, progress: Progress | None = None) -> NodeInfo:
+        """Uploads a dictionary or a model and makes it current; goes on where an interrupted upload stopped.
 
         Parameters
         ----------
@@ -136,7 +144,7 @@ class Session:
         DoesNotFit : says by how many bytes.
         Refused : the node found the bundle at fault, or could not write it.
         """
-        checked = Bundle(bundle, kind)
+        checked = Bundle(bundle)
         held = 0
 
         def report(done: int, total: int) -> None:
@@ -154,9 +162,49 @@ class Session:
                 break
             except self.recoverable as reason:
                 self.recover(reason, restore=False)
-        if checked.kind == Kind.DICTIONARY:
-            self._remember(checked)
+        self._remember(checked)
         return self.info
+
+    def upload_model(self, model: ModelBundle, progress: Progress | None = None) -> NodeInfo:
+        """Uploads a model, makes it current, and lets `invoke` and `results` use it. As `upload`."""
+        self.upload(model.to_bytes(), progress)
+        self._inference = Inference(self, model)
+        return self.info
+
+    def invoke(self, inputs: Sequence[npt.NDArray[Any]], *, reset: bool = False) -> list[npt.NDArray[Any]]:
+        """Has the node run its model once.
+
+        Parameters
+        ----------
+        inputs : an array for each input, of exactly its shape and type.
+        reset : begin a new series: what the model remembers is as before its first invocation. A session begins so.
+
+        Returns an array for each output.
+
+        Raises
+        ------
+        Refused : an upload is under way, or a stream of results.
+        LinkError : no model was uploaded through this session, the inputs are of another shape or type, or the session
+            broke and what the model remembered is lost.
+        """
+        return self._invocations().invoke(inputs, reset=reset)
+
+    def run_layers(
+        self,
+        inputs: Sequence[npt.NDArray[Any]],
+        snapshots: Sequence[Snapshot] | None = None,
+        *,
+        reset: bool = False,
+    ) -> list[LayerRun]:
+        """Has the node run its model once, layer by layer; as `invoke`.
+
+        Parameters
+        ----------
+        snapshots : for each layer (place, bytes) of what is read from the workspace after it; None: nothing.
+
+        Returns for each layer the node's ticks for it, and what was read.
+        """
+        return self._invocations().run_layers(inputs, snapshots, reset=reset)
 
     def encode(self, signals: npt.ArrayLike, first: int = 0, window: int | None = None) -> Iterator[CodeFrame]:
         """Has the node encode signals; yields each window's outcome once, in order.
@@ -203,6 +251,27 @@ class Session:
             raise LinkError(f"a frame carries 1 to {MOST_BATCH} windows, not {batch}")
         return Streaming(self, first, count, period_ms, batch).run()
 
+    def results(
+        self, first: int = 0, count: int = 0, period_ms: int = 1000, batch: int = DEFAULT_BATCH
+    ) -> Iterator[CodeFrame]:
+        """Starts the board's own source, whose windows go through its model; yields the results as `stream` does.
+
+        The model begins with its initial state. A frame's packet holds each window's outputs, one after
+        the other (`edgetwin.twin.results` makes arrays of them).
+
+        Raises
+        ------
+        DoesNotFit : the outputs exceed a frame, or the samples of a window the memory beside the model.
+        Refused : the board has no source of its own, or the model has several inputs.
+        LinkError : as `stream`; or the stream broke, and with it what the model remembered.
+        """
+        if not (0 <= first < 2**32 and 0 <= count <= 2**32 - first and 0 <= period_ms < 2**32):
+            raise LinkError("first, count and period_ms must lie from 0 to 2**32 - 1")
+        if not 1 <= batch <= MOST_BATCH:
+            raise LinkError(f"a frame carries 1 to {MOST_BATCH} windows, not {batch}")
+        keeps_state = self._invocations().bundle.state_size > 0
+        return Streaming(self, first, count, period_ms, batch, Kind.MODEL, keeps_state).run()
+
     def stop(self) -> None:
         """Ends a stream."""
         reply = self.connection.request(FrameType.STOP, {})
@@ -227,7 +296,7 @@ class Session:
         self._trouble_since = None
 
     def recover(self, reason: LinkError, restore: bool = True) -> None:
-        """Brings the session back: hello, authentication and, if the board has lost it, the dictionary.
+        """Brings the session back: hello, authentication and, if the board has lost them, dictionary and model.
 
         Raises the last error if that does not succeed within `patience` of the first trouble.
         """
@@ -244,7 +313,7 @@ class Session:
             try:
                 self._connect(min(self._timeout, max(_FIRST_PAUSE, deadline - time.monotonic())))
                 if restore:
-                    self._restore_dictionary()
+                    self._restore_bundles()
                 self.recoveries += 1
                 return
             except self.recoverable as again:
@@ -264,19 +333,30 @@ class Session:
             self.close()
             raise
 
-    def _restore_dictionary(self) -> None:
-        if self.info.dictionary_id == self._dictionary_id:
-            return
-        if self._bundle is None and self._restore is not None:
-            self._bundle = Bundle(self._restore())
-        if self._bundle is None or self._bundle.id != self._dictionary_id:
-            raise ForeignCode(self._dictionary_id & 0xFFFFFFFF, self.info.dictionary_id & 0xFFFFFFFF)
-        upload(self.connection, self._bundle)
-        self._remember(self._bundle)
+    def _restore_bundles(self) -> None:
+        for kind, found in ((Kind.DICTIONARY, self.info.dictionary_id), (Kind.MODEL, self.info.model_id)):
+            expected = self._ids[kind]
+            if found == expected:
+                continue
+            if kind == Kind.DICTIONARY and kind not in self._bundles and self._restore is not None:
+                self._bundles[kind] = Bundle(self._restore())
+            bundle = self._bundles.get(kind)
+            if bundle is None or bundle.id != expected:
+                raise ForeignCode(expected & 0xFFFFFFFF, found & 0xFFFFFFFF, kind.name.lower())
+            upload(self.connection, bundle)
+            self._remember(bundle)
 
     def _remember(self, bundle: Bundle) -> None:
-        """The node works with this dictionary from now on."""
-        self._bundle = bundle
-        self._dictionary_id = bundle.id
+        """The node works with this dictionary or model from now on."""
+        self._bundles[bundle.kind] = bundle
+        self._ids[bundle.kind] = bundle.id
+        if bundle.kind == Kind.MODEL:
+            self.connection.info = replace(self.info, model_id=bundle.id)
+            return
         m, n, s = bundle.shape
         self.connection.info = replace(self.info, dictionary_id=bundle.id, m=m, n=n, s=s)
+
+    def _invocations(self) -> Inference:
+        if self._inference is None or self._inference.bundle.id != self.current_id(Kind.MODEL):
+            raise LinkError("upload the model through this session first: upload_model")
+        return self._inference

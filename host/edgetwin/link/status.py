@@ -35,3 +35,7 @@ class Status(IntEnum):
     UNSUPPORTED = 20
     OFFSET = 21
     PENDING = 22
+    KERNEL = 23
+    TARGET = 24
+    NO_MODEL = 25
+    BUSY = 26

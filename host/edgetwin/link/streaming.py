@@ -1,4 +1,4 @@
-"""Streaming: the board encodes its own source on its own clock, and the host keeps up."""
+"""Streaming: the board takes its own source on its own clock, for codes or results, and the host keeps up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edgetwin.link.errors import ForeignCode, LinkError, Refused, SessionLost
+from edgetwin.deploy.container import Kind
+from edgetwin.link.errors import DoesNotFit, ForeignCode, LinkError, Refused, SessionLost
 from edgetwin.link.frame import Frame, FrameType
 from edgetwin.link.messages import CodeFrame, PayloadError, pack_window
 from edgetwin.link.status import Status
@@ -28,15 +29,29 @@ class Streaming:
     count : windows; 0: without end.
     period_ms : milliseconds from one window to the next.
     batch : windows a frame at most.
+    kind : whose output it is: the dictionary's codes, or the model's results.
+    keeps_state : the model remembers what came before, so that a stream that breaks cannot go on.
     """
 
-    def __init__(self, session: Session, first: int, count: int, period_ms: int, batch: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        first: int,
+        count: int,
+        period_ms: int,
+        batch: int,
+        kind: Kind = Kind.DICTIONARY,
+        keeps_state: bool = False,
+    ) -> None:
+        self._kind = kind
+        self._frames = FrameType.CODE if kind == Kind.DICTIONARY else FrameType.RESULT
+        self._keeps_state = keeps_state
         self._session = session
         self._period_ms = period_ms
         self._batch = batch
         self._end = first + count if count else 2**32
         self._endless = not count
-        self._expected_id = session.dictionary_id & 0xFFFFFFFF
+        self._expected_id = session.current_id(kind) & 0xFFFFFFFF
         self._next = first  # the first window not yet received
         self._held: dict[int, CodeFrame] = {}  # received before an older one, by its first window
         self._oldest = first  # the board holds no window below it
@@ -50,6 +65,10 @@ class Streaming:
                     self._step()
                 except self._session.recoverable as reason:
                     self._session.recover(reason)
+                    if self._keeps_state and self._started:
+                        raise LinkError(
+                            f"the stream broke before window {self._next}, and the model's memory with it: start again"
+                        ) from reason
                     self._started = False
                 while (code := self._pop()) is not None:
                     self._session.progressed()
@@ -81,15 +100,17 @@ class Streaming:
         self._oldest = self._next
         count = 0 if self._endless else self._end - self._next
         reply = self._session.connection.request(
-            FrameType.START, {0: self._next, 1: count, 2: self._period_ms, 3: self._batch}
+            FrameType.START, {0: self._next, 1: count, 2: self._period_ms, 3: self._batch, 4: int(self._kind)}
         )
+        if reply.status == Status.FIT:
+            raise DoesNotFit("memory for the stream", reply.needed, reply.at_hand)
         if reply.status != Status.OK:
             raise Refused("to stream", reply.status)
         self._started = True
 
     def _take(self, frame: Frame) -> bool:
         """Keeps a packet; whether the board waits for an ACK of it. SessionLost: it holds other windows than it may."""
-        if frame.type != FrameType.CODE:
+        if frame.type != self._frames:
             return False
         try:
             code = CodeFrame.parse(frame)
@@ -98,7 +119,7 @@ class Streaming:
         if code.end > self._end:
             return False
         if code.id != self._expected_id:
-            raise ForeignCode(self._expected_id, code.id)
+            raise ForeignCode(self._expected_id, code.id, self._kind.name.lower())
         if code.end > self._next:
             if code.window < self._next or any(_overlap(code, held) for held in self._held.values()):
                 raise SessionLost(self._session.url)

@@ -2,5 +2,6 @@
 
 from edgetwin.twin.reconstruct import Reconstruction, Twin
 from edgetwin.twin.validate import Comparison, compare
+from edgetwin.twin.validate_model import ModelComparison, compare_model
 
-__all__ = ["Comparison", "Reconstruction", "Twin", "compare"]
+__all__ = ["Comparison", "ModelComparison", "Reconstruction", "Twin", "compare", "compare_model"]

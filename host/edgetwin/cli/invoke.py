@@ -1,0 +1,70 @@
+"""``edgetwin invoke``: run a model on a board, on the host's data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgetwin.cli.console import progress_bar, show_result
+from edgetwin.cli.options import AsJson, Insecure, KeyFile, ModelData, UploadedModel, Url
+
+_LABELS = {
+    "board": "board",
+    "rows": "invocations",
+    "outputs": "outputs",
+    "seconds": "seconds, link included",
+}
+
+
+def invoke(
+    url: Url,
+    model: UploadedModel,
+    data: ModelData,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the outputs here, as .npz.")] = None,
+    real: Annotated[
+        bool, typer.Option("--real", help="Write real values: scale x (q - zero point) in place of int8.")
+    ] = False,
+    key: KeyFile = None,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a model on a board, once for each row of a file, and take its outputs.
+
+    Example: edgetwin invoke /dev/ttyACM0 --model keyword.etm --data windows.npz -o scores.npz
+    """
+    import numpy as np
+
+    from edgetwin.deploy import ModelBundle
+    from edgetwin.deploy.model import dequantise
+    from edgetwin.files import write_atomically
+    from edgetwin.link import Session, load_key
+    from edgetwin.twin.inputs import load_inputs
+    from edgetwin.twin.results import npz_bytes
+
+    bundle = ModelBundle.load(model)
+    inputs = load_inputs(data, bundle)
+    rows = []
+    with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
+        session.upload_model(bundle)
+        task = bar.add_task("invoking", total=len(inputs[0]))
+        started = time.monotonic()
+        for row in range(len(inputs[0])):
+            rows.append(session.invoke([array[row] for array in inputs]))
+            bar.update(task, advance=1)
+        seconds = time.monotonic() - started
+        board = session.info.board
+    outputs = {info.name: np.stack([row[i] for row in rows]) for i, info in enumerate(bundle.outputs)}
+    if real:
+        outputs = {info.name: dequantise(outputs[info.name], info) for info in bundle.outputs}
+    if output is not None:
+        write_atomically(output, npz_bytes(outputs))
+    result = {
+        "board": board,
+        "rows": len(rows),
+        "outputs": {name: "x".join(map(str, array.shape)) for name, array in outputs.items()},
+        "seconds": round(seconds, 3),
+    }
+    show_result(f"{model} on {url}", result, _LABELS, as_json=as_json)

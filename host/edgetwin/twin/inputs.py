@@ -1,0 +1,73 @@
+"""A model's inputs from the user's files: quantised already, or real values that are quantised as the board does."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgetwin.data import read_samples
+from edgetwin.deploy import ModelBundle
+from edgetwin.deploy.model import TensorInfo, quantise
+from edgetwin.errors import UserError
+
+__all__ = ["load_inputs"]
+
+_UNREADABLE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def load_inputs(path: Path, bundle: ModelBundle) -> list[npt.NDArray[Any]]:
+    """An array (N, *shape) of the input's type for each input of a model.
+
+    A .npy or .npz file holds rows in the input's shape, flat or not, with or without its first dimension where that is
+    1: int8 as they are, others as real values. A .npz has an array for each input, by name or in order; further ones
+    (labels, say) are passed over where names match. Other formats (`read_samples`) hold a row of real values a line.
+
+    Raises UserError for what does not go with the model.
+    """
+    arrays = _read(path, bundle)
+    inputs = [_rows(array, info, path) for array, info in zip(arrays, bundle.inputs, strict=True)]
+    if len({len(rows) for rows in inputs}) != 1:
+        raise UserError(
+            f"{path}: the inputs have {', '.join(str(len(rows)) for rows in inputs)} rows: give as many each"
+        )
+    if not len(inputs[0]):
+        raise UserError(f"{path}: there are no rows")
+    return inputs
+
+
+def _read(path: Path, bundle: ModelBundle) -> list[npt.NDArray[Any]]:
+    """An array for each input, as the file has it."""
+    names = [info.name for info in bundle.inputs]
+    if path.suffix.lower() not in (".npy", ".npz"):
+        arrays = {"": read_samples(path).values}
+    else:
+        try:
+            loaded = np.load(path, allow_pickle=False)
+            arrays = {name: loaded[name] for name in loaded.files} if path.suffix.lower() == ".npz" else {"": loaded}
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        except _UNREADABLE as error:
+            raise UserError(f"{path}: cannot be read: it is cut, damaged, or holds Python objects") from error
+    if set(names) <= arrays.keys():
+        return [arrays[name] for name in names]
+    if len(arrays) == len(names):
+        return list(arrays.values())
+    raise UserError(f"{path}: it has the arrays {', '.join(arrays)}; the model takes {', '.join(names)}")
+
+
+def _rows(array: npt.NDArray[Any], info: TensorInfo, path: Path) -> npt.NDArray[Any]:
+    size = int(np.prod(info.shape, dtype=np.int64))
+    shapes = (info.shape, info.shape[1:] if info.shape[:1] == (1,) else info.shape, (size,))
+    if array.shape[1:] not in shapes:
+        raise UserError(f"{path}: rows of shape {array.shape[1:]}; the model's input {info.name} takes {info.shape}")
+    rows = array.reshape(-1, *info.shape)
+    if rows.dtype == info.dtype:
+        return np.ascontiguousarray(rows)
+    if not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
+        raise UserError(f"{path}: {rows.dtype} are no real numbers")
+    return quantise(rows, info)
