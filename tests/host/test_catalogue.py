@@ -111,7 +111,7 @@ def test_a_machine_of_smd_is_a_file(tmp_path):
         (lambda folder: load_labelled("forda", folder), "ucr_forda/FordA_TRAIN.tsv"),
         (lambda folder: telemetry_servers("smd", folder), "machine-1-7.npz"),
         (lambda folder: load_labelled("forda", folder / "gone"), "not a folder"),
-        (lambda folder: load_labelled("cifar", folder), "mnist and forda"),
+        (lambda folder: load_labelled("cifar", folder), "mnist, .*cifar10_subset, .*forda"),
         (lambda folder: telemetry_servers("davide", folder), "asd and smd"),
         (lambda folder: load_telemetry("asd", "omi-2", folder), "omi-1, omi-6, omi-7"),
     ],
