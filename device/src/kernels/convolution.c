@@ -43,14 +43,15 @@ int et_convolution_check(const et_model *model, const convolution_record *r)
         !et_within(r->stride_height, 1, MOST_STRIDE) || !et_within(r->stride_width, 1, MOST_STRIDE) ||
         !et_within(r->dilation_height, 1, MOST_STRIDE) || !et_within(r->dilation_width, 1, MOST_STRIDE) ||
         !et_within(r->pad_top, -MOST_REACH, MOST_REACH) || !et_within(r->pad_left, -MOST_REACH, MOST_REACH) ||
-        !et_within(r->row_step, 0, INT32_MAX) || !et_within(r->pixel_step, 0, INT32_MAX) ||
+        !et_within(r->pixel_step, r->output_channels, INT32_MAX) || !et_within(r->row_step, 0, INT32_MAX) ||
         !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127) || reach_down(r) > MOST_REACH ||
         reach_right(r) > MOST_REACH)
         return 0;
-    const uint64_t last_pixel = (uint64_t)(r->output_height - 1) * (uint32_t)r->row_step +
-                                (uint64_t)(r->output_width - 1) * (uint32_t)r->pixel_step;
-    return et_can_read(model, r->input, input_size, 1) &&
-           et_can_write(model, r->output, last_pixel + (uint32_t)r->output_channels, 1);
+    /* No pixel lies over another, so that there are no more of them than bytes, however much a bundle asks for. */
+    const uint64_t row_size = (uint64_t)(r->output_width - 1) * (uint32_t)r->pixel_step + (uint32_t)r->output_channels;
+    const uint64_t last_row = (uint64_t)(r->output_height - 1) * (uint32_t)r->row_step;
+    return (uint32_t)r->row_step >= row_size && et_can_read(model, r->input, input_size, 1) &&
+           et_can_write(model, r->output, last_row + row_size, 1);
 }
 
 et_nn_rows et_convolution_rows(const et_model *model, const convolution_record *r, const uint8_t *workspace)
