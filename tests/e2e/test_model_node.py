@@ -13,7 +13,9 @@ import pytest
 
 pytest.importorskip("tflite_micro", reason="the oracle needs edgetwin[dev]")
 
+import operator_cases
 from fault_proxy import FaultProxy, Faults
+from tflite_models import ModelBuilder, Tflm
 
 from edgetwin import boards
 from edgetwin.boards import Board, BuildError, Firmware, RunningNode
@@ -27,10 +29,6 @@ from edgetwin.twin import Twin, compare, compare_model
 from edgetwin.twin.collect import collect
 from edgetwin.twin.inputs import load_inputs
 from edgetwin.twin.results import results_of
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
-import operator_cases
-from tflite_models import ModelBuilder, Tflm
 
 EMULATED = [name for name, board in boards.boards().items() if board.emulator]
 EDGETWIN = [sys.executable, "-c", "from edgetwin.cli import main; main()"]

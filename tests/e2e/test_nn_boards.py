@@ -11,7 +11,6 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tflite_micro", reason="the oracle needs edgetwin[dev]")
+
+from operator_cases import CASES, Case, values
+from random_graphs import seeded_network
+from tflite_models import Tflm
 
 from edgetwin import boards
 from edgetwin.boards.build import core_sources
@@ -30,11 +33,6 @@ from edgetwin.deploy.compiler.graph import UnsupportedModelError
 from edgetwin.nn.tiny import tiny_tflite
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "host"))
-from operator_cases import CASES, Case, values  # noqa: E402 (they lie beside the tests of the host, in no package)
-from random_graphs import seeded_network  # noqa: E402
-from tflite_models import Tflm  # noqa: E402
-
 COUNT = int(os.environ.get("EDGETWIN_NN_CASES", "200"))
 
 
