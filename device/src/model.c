@@ -26,6 +26,8 @@ static et_status check_tensor(const et_model *model, const et_tensor *tensor)
     for (unsigned i = tensor->rank; i < ET_MAX_RANK; ++i)
         if (tensor->shape[i] != 1)
             return ET_ERR_FORMAT;
+    if (!is_float && !et_within(tensor->zero_point, -128, 127))
+        return ET_ERR_FORMAT;
     if (bytes == 0 || bytes != tensor->size || !et_can_write(model, tensor->place, bytes, is_float ? 4 : 1))
         return ET_ERR_FORMAT;
     return ET_OK;

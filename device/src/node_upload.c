@@ -24,6 +24,7 @@ static et_status begin_upload(et_node *node, const et_frame *request, et_node_st
     if (kind != ET_KIND_DICTIONARY && (kind != ET_KIND_MODEL || node->config->kernels == NULL))
         return ET_ERR_UNSUPPORTED;
     if (et_node_is_current(node, (uint8_t)kind, id)) {
+        node->upload.in_session = 0; /* another one that was begun waits no longer; it still can be resumed */
         answer->offset = length;
         return ET_OK;
     }

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("tflite_micro", reason="the oracle needs edgetwin[dev]")
 
 from operator_cases import CASES
-from tflite_models import ModelBuilder, Tflm
+from tflite_models import ModelBuilder, Tflm, run_tflm
 
 from edgetwin.core import Model
-from edgetwin.deploy.compiler.compile import compile_to
+from edgetwin.deploy.compiler.compile import compile_model, compile_to
 from edgetwin.deploy.compiler.fixed_point import rescale
 from edgetwin.deploy.compiler.graph import Operator, Tensor, UnsupportedModelError
 from edgetwin.deploy.compiler.layers import Buffer
@@ -242,3 +242,46 @@ def test_a_dense_layer_reads_whole_quads_of_its_input() -> None:
     (layer,) = compile_to(model.build([x], [y])).program.layers
     (buffer,) = layer.reads
     assert isinstance(buffer, Buffer) and buffer.size == 8
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "then", "stride", "padding"),
+    [
+        (4, 16, 20, 2, "SAME"),
+        (4, 16, 18, 2, "SAME"),
+        (4, 32, 40, 2, "SAME"),
+        (5, 16, 20, 2, "VALID"),
+        (8, 64, 72, 4, "SAME"),
+    ],
+)
+@pytest.mark.parametrize("target", ["portable", "helium"])
+def test_a_strided_depthwise_layer_never_overwrites_its_own_taps(size, depth, then, stride, padding, target):
+    random = np.random.default_rng(0)
+    model = ModelBuilder()
+    half = -(-size // stride) if padding == "SAME" else (size - 3) // stride + 1
+    x = model.tensor((1, size, size, depth), scale=0.5, zero_point=3)
+    w = model.tensor((1, 3, 3, depth), scale=[0.01] * depth, axis=3, data=random.integers(-127, 128, (1, 3, 3, depth)))
+    y = model.tensor((1, half, half, depth), scale=0.5, zero_point=-4)
+    v = model.tensor((then, 1, 1, depth), scale=[0.01] * then, data=random.integers(-127, 128, (then, 1, 1, depth)))
+    z = model.tensor((1, half, half, then), scale=0.5, zero_point=1)
+    strides = {"stride_w": stride, "stride_h": stride, "padding": padding}
+    model.operator("DEPTHWISE_CONV_2D", [x, w], [y], depth_multiplier=1, **strides)
+    model.operator("CONV_2D", [y, v], [z], padding="SAME", stride_w=1, stride_h=1)
+    content = model.build([x], [z])
+    image = random.integers(-128, 128, (1, size, size, depth), dtype=np.int8)
+    (expected,) = run_tflm(content, [image])
+    (found,) = Model(compile_model(content, target)).invoke([image[np.newaxis]])
+    np.testing.assert_array_equal(found[0], expected)
+
+
+def test_a_relu_after_a_concatenation_is_a_layer_of_its_own():
+    model = ModelBuilder()
+    parts = [model.tensor((1, 4), scale=0.5, zero_point=-3) for _ in range(2)]
+    whole, held = (model.tensor((1, 8), scale=0.5, zero_point=-3) for _ in range(2))
+    model.operator("CONCATENATION", parts, [whole], axis=1)
+    model.operator("RELU", [whole], [held])
+    content = model.build(parts, [held])
+    values = [np.arange(-4, 4, 2, dtype=np.int8)[np.newaxis], np.full((1, 4), -100, np.int8)]
+    (expected,) = run_tflm(content, values)
+    (found,) = Model(compile_model(content)).invoke([value[np.newaxis] for value in values])
+    np.testing.assert_array_equal(found[0], expected)

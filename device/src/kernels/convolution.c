@@ -44,8 +44,8 @@ int et_convolution_check(const et_model *model, const convolution_record *r)
         !et_within(r->dilation_height, 1, MOST_STRIDE) || !et_within(r->dilation_width, 1, MOST_STRIDE) ||
         !et_within(r->pad_top, -MOST_REACH, MOST_REACH) || !et_within(r->pad_left, -MOST_REACH, MOST_REACH) ||
         !et_within(r->pixel_step, r->output_channels, INT32_MAX) || !et_within(r->row_step, 0, INT32_MAX) ||
-        !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127) || reach_down(r) > MOST_REACH ||
-        reach_right(r) > MOST_REACH)
+        !et_within(r->output_zero_point, -128, 127) || !et_within(r->low, -128, 127) ||
+        !et_within(r->high, -128, 127) || reach_down(r) > MOST_REACH || reach_right(r) > MOST_REACH)
         return 0;
     /* No pixel lies over another, so that there are no more of them than bytes, however much a bundle asks for. */
     const uint64_t row_size = (uint64_t)(r->output_width - 1) * (uint32_t)r->pixel_step + (uint32_t)r->output_channels;

@@ -15,8 +15,8 @@ static uint32_t count_quads(const dense_record *r) { return ((uint32_t)r->inputs
 static int check(const et_model *model, const void *record)
 {
     const dense_record *r = record;
-    if (!et_within(r->inputs, 1, 1 << 24) || !et_within(r->outputs, 1, 1 << 24) || !et_within(r->low, -128, 127) ||
-        !et_within(r->high, -128, 127))
+    if (!et_within(r->inputs, 1, 1 << 24) || !et_within(r->outputs, 1, 1 << 24) ||
+        !et_within(r->output_zero_point, -128, 127) || !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127))
         return 0;
     const uint64_t groups = ((uint64_t)(uint32_t)r->outputs + ET_NN_DENSE_ROWS - 1) / ET_NN_DENSE_ROWS;
     const uint64_t quads = count_quads(r);

@@ -13,8 +13,8 @@ typedef struct dense_helium_record {
 static int check(const et_model *model, const void *record)
 {
     const dense_helium_record *r = record;
-    if (!et_within(r->inputs, 1, 1 << 24) || !et_within(r->outputs, 1, 1 << 24) || !et_within(r->low, -128, 127) ||
-        !et_within(r->high, -128, 127))
+    if (!et_within(r->inputs, 1, 1 << 24) || !et_within(r->outputs, 1, 1 << 24) ||
+        !et_within(r->output_zero_point, -128, 127) || !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127))
         return 0;
     const uint64_t inputs = (uint32_t)r->inputs, outputs = (uint32_t)r->outputs;
     const uint64_t groups = (outputs + ET_NN_HELIUM_ROWS - 1) / ET_NN_HELIUM_ROWS;

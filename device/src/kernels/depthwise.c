@@ -52,7 +52,8 @@ static int check(const et_model *model, const void *record)
     if (input_size == 0 || output_size == 0 || weights_size == 0 || !et_within(r->stride_height, 1, MOST_STRIDE) ||
         !et_within(r->stride_width, 1, MOST_STRIDE) || !et_within(r->dilation_height, 1, MOST_STRIDE) ||
         !et_within(r->dilation_width, 1, MOST_STRIDE) || !et_within(r->pad_top, 0, MOST_PAD) ||
-        !et_within(r->pad_left, 0, MOST_PAD) || !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127))
+        !et_within(r->pad_left, 0, MOST_PAD) || !et_within(r->output_zero_point, -128, 127) ||
+        !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127))
         return 0;
     const uint64_t height = plane_height(r), width = plane_width(r);
     return height <= ET_MOST_BYTES && width <= ET_MOST_BYTES && et_can_read(model, r->input, input_size, 1) &&

@@ -1,5 +1,6 @@
 /* DEPTHWISE_CONV_2D with one output a channel, for models that are packed for Helium: pixel by pixel, all channels of a tap
- * side by side. A pixel's taps are read before its outputs are written. */
+ * side by side. Channels go in groups; the taps of a group are read before its outputs are
+ * written, and no output lies above its own first tap (lowering/depthwise.py). */
 #include "kernels/kernel.h"
 #include "kernels/kernels.h"
 #include "kernels/nn.h"
@@ -40,7 +41,8 @@ static int check(const et_model *model, const void *record)
         !et_within(r->stride_height, 1, MOST_STRIDE) || !et_within(r->stride_width, 1, MOST_STRIDE) ||
         !et_within(r->dilation_height, 1, MOST_STRIDE) || !et_within(r->dilation_width, 1, MOST_STRIDE) ||
         !et_within(r->pad_top, 0, MOST_REACH) || !et_within(r->pad_left, 0, MOST_REACH) ||
-        !et_within(r->low, -128, 127) || !et_within(r->high, -128, 127) ||
+        !et_within(r->output_zero_point, -128, 127) || !et_within(r->low, -128, 127) ||
+        !et_within(r->high, -128, 127) ||
         reach(r->output_height, r->stride_height, r->kernel_height, r->dilation_height) > MOST_REACH ||
         reach(r->output_width, r->stride_width, r->kernel_width, r->dilation_width) > MOST_REACH)
         return 0;

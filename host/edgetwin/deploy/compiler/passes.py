@@ -260,7 +260,9 @@ def _fuse_activations(graph: Graph) -> None:
         source, output = operator.inputs[0], operator.outputs[0]
         producer = producers.get(source) if source is not None else None
         if operator.code in ("RELU", "RELU6") and producer is not None and readers[producer.outputs[0]] == 1:
-            before = producer.options.get("fused_activation_function")
+            # CONCATENATION has the option too, and cannot clamp.
+            clamps = producer.code != "CONCATENATION"
+            before = producer.options.get("fused_activation_function") if clamps else None
             together = _ACTIVATIONS.get((before, operator.code)) if before is not None else None
             if together is not None and _alike(producer.outputs[0], output):
                 producer.options["fused_activation_function"] = together

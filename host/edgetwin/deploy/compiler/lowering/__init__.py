@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edgetwin.deploy.compiler.graph import Graph, Operator, Tensor, UnsupportedModelError
 from edgetwin.deploy.compiler.layers import Buffer, Constant, Field, Kernel, Layer, Overlap, Place, Program, array
+from edgetwin.errors import UserError
 
 __all__ = ["TARGETS", "Lowering", "lower", "lowers", "supported"]
 
@@ -45,6 +46,8 @@ class Lowering:
         if tensor.is_constant:
             raise ValueError(f"{tensor.name} is a constant")
         if tensor not in self._places:
+            if tensor.is_variable:
+                raise ValueError(f"{tensor.name} outlives an invocation, and no LSTM before this operator keeps it")
             self._places[tensor] = Place(Buffer(tensor.label, tensor.bytes, tensor.dtype.itemsize))
         return self._places[tensor]
 
@@ -129,4 +132,7 @@ def lower(graph: Graph, target: str) -> Program:
             raise UnsupportedModelError(
                 operator, "its shapes, types and options do not agree", "convert the model again"
             ) from error
+    for tensor in graph.outputs:
+        if tensor.is_constant:
+            raise UserError(f"{tensor.name} is an output that does not depend on the inputs: leave it out of the model")
     return Program(graph.name, target, lowering.layers, inputs, [lowering.place(tensor) for tensor in graph.outputs])

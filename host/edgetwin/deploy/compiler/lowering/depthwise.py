@@ -9,7 +9,7 @@ import numpy as np
 from edgetwin.deploy.compiler.graph import Operator, UnsupportedModelError
 from edgetwin.deploy.compiler.layers import Buffer, Kernel, Overlap, Place
 from edgetwin.deploy.compiler.lowering import Lowering, lowers
-from edgetwin.deploy.compiler.lowering.conv import add_conv, moved, overlap_distance
+from edgetwin.deploy.compiler.lowering.conv import add_conv, first_taps, moved, overlap_distance
 from edgetwin.deploy.compiler.lowering.packing import rows_of
 from edgetwin.deploy.compiler.lowering.windows import axes_of
 
@@ -80,7 +80,11 @@ def lower_depthwise(lowering: Lowering, operator: Operator) -> None:
     overlaps = []
     if channels == depth and images == 1 and isinstance(place_in, Place) and place_in.offset == place_out.offset == 0:
         if on_helium:
-            overlaps = [Overlap(place_out.buffer, place_in.buffer, overlap_distance(height, width, depth, depth, 1))]
+            # A pixel's channels go in groups, each read before it is written: no output lies above its own first tap.
+            taps = first_taps(height, width, depth)
+            own_distance = int((np.arange(len(taps)) * depth - taps).max())
+            distance = max(overlap_distance(height, width, depth, depth, 1), own_distance)
+            overlaps = [Overlap(place_out.buffer, place_in.buffer, distance)]
         else:
             # A channel's plane is read before its outputs are written, which lie among the inputs of that channel.
             overlaps = [Overlap(place_out.buffer, place_in.buffer, 0, is_exact=True)]
