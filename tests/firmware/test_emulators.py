@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
     const uint32_t words[4] = {0x01234567u, 0x89ABCDEFu, 0u, 0xFFFFFFFFu};
     board_puts("hello from " BOARD_NAME "\\n");
     for (unsigned slot = 0; slot < ET_NODE_SLOTS; slot++) {
+        if (slot >= 2 && board->slots[slot].size == 0) continue; /* a board may have two alone */
         size_t offset = board->slots[slot].size - sizeof words;
         if (board_slot_erase(slot) != ET_OK) return 10;
         if (board_slot_program(slot, offset, (const uint8_t *)words, sizeof words) != ET_OK) return 11;
