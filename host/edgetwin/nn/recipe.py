@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 from edgetwin.errors import UserError
 from edgetwin.nn import architectures
 
-__all__ = ["Augmentation", "Budget", "Recipe", "load_recipe"]
+__all__ = ["Augmentation", "Budget", "Recipe", "Task", "load_recipe"]
+
+Task = Literal["classification", "reconstruction", "detection"]
 
 FILE = "recipe.toml"
 # What the data say of a network, not the recipe.
@@ -138,7 +140,7 @@ class Recipe(_Table):
     """
 
     title: str
-    task: Literal["classification", "reconstruction", "detection"]
+    task: Task
     seed: int = Field(default=0, ge=0, lt=2**32)
     data: Data
     architecture: Architecture

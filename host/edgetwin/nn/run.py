@@ -20,16 +20,15 @@ from edgetwin.nn.augmentation import augment
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import Checkpoint, save_weights
 from edgetwin.nn.cost import macs
-from edgetwin.nn.examples import Examples, ExampleSet, load_examples
+from edgetwin.nn.examples import Examples, load_examples
 from edgetwin.nn.recipe import Recipe, Schedule
+from edgetwin.nn.scoring import score
 from edgetwin.nn.training import predict, seed_networks
 
 __all__ = ["CHECKPOINT", "METRICS", "WEIGHTS", "Progress", "carry_out"]
 
 CHECKPOINT, WEIGHTS, METRICS = "checkpoint.npz", "weights.npz", "metrics.json"
 MOMENTUM = 0.9
-# Probabilities are kept this far from 0, so that the cross-entropy of one wrong answer is finite.
-LEAST = 1e-7
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -81,6 +80,7 @@ def carry_out(
     training.finish()
     save_weights(model, output / WEIGHTS)
     history = training.history
+    tested = score(predict(model, examples.test.inputs), examples.test, recipe.task)
     metrics = {
         "title": recipe.title,
         "task": recipe.task,
@@ -92,7 +92,10 @@ def carry_out(
         "examples": len(examples.train),
         "parameters": model.count_params(),
         "macs": macs(model),
-        **{f"test_{name}": value for name, value in _test(model, examples.test, recipe.task).items()},
+        **{
+            f"test_{name}": value
+            for name, value in score(predict(model, examples.test.inputs), examples.test, recipe.task).items()
+        },
         "test_examples": len(examples.test),
         "seconds": sum(history["seconds"]),
         "cpu_seconds": sum(history["cpu_seconds"]),
@@ -154,7 +157,8 @@ class _Training:
             figures = {name: total / min((step + 1) * size, len(order)) for name, total in sums.items()}
             on_step(Progress(self.epoch + 1, self.epochs, step + 1, steps, figures))
         if examples.validation is not None:
-            tested = _test(self.model, examples.validation, self.recipe.task)
+            outputs = predict(self.model, examples.validation.inputs)
+            tested = score(outputs, examples.validation, self.recipe.task)
             if self.recipe.schedule.keep == "best" and tested["loss"] < min(self.history.get("val_loss", [math.inf])):
                 self.best = self.model.get_weights()
             figures |= {f"val_{name}": value for name, value in tested.items()}
@@ -206,25 +210,6 @@ def _rate(schedule: Schedule, share: float, epochs: int) -> float:
     if schedule.decay == "constant":
         return 1.0
     return (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
-
-
-def _test(model: Any, examples: ExampleSet, task: str) -> dict[str, float]:
-    """loss, and accuracy of classes; the area under the ROC curve where some examples are anomalous."""
-    outputs = predict(model, examples.inputs)
-    if task == "classification":
-        if outputs.shape[1] == 1:
-            outputs = np.hstack([1 - outputs, outputs])
-        right = np.clip(outputs[np.arange(len(examples)), examples.labels], LEAST, 1)
-        hits = outputs.argmax(axis=1) == examples.labels
-        return {"loss": float(-np.log(right).mean(dtype=np.float64)), "accuracy": float(hits.mean())}
-    axes = tuple(range(1, outputs.ndim))
-    errors = np.square(outputs - examples.inputs).mean(axis=axes, dtype=np.float64)
-    if not examples.labels.any() or task == "reconstruction":
-        return {"loss": float(errors.mean())}
-    from sklearn.metrics import roc_auc_score
-
-    normal = examples.labels == 0
-    return {"loss": float(errors[normal].mean()), "auc": float(roc_auc_score(~normal, errors))}
 
 
 def _fingerprint(recipe: Recipe, budget: str, examples: Examples) -> str:
