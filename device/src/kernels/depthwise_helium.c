@@ -1,6 +1,7 @@
 /* DEPTHWISE_CONV_2D with one output a channel, for models that are packed for Helium: pixel by pixel, all channels of a tap
- * side by side. Channels go in groups; the taps of a group are read before its outputs are
- * written, and no output lies above its own first tap (lowering/depthwise.py). */
+ * side by side. Channels go in groups; the taps of a group are read before its outputs are written. As in memmove, an output
+ * that lies above its input is written from its last pixel on, any other from its first, so that either may lie over an
+ * input that dies here: how far apart they must begin, lowering/depthwise.py says. */
 #include "kernels/kernel.h"
 #include "kernels/kernels.h"
 #include "kernels/nn.h"
@@ -94,9 +95,16 @@ static void run(const et_model *model, const void *record, uint8_t *workspace)
     if (last_y >= 0 && last_x >= 0)
         offset_taps(r, 0, 0, padding, inside);
 
+    const int is_backward = r->output > r->input;
+    const int32_t last_row = r->output_height - 1, last_column = r->output_width - 1;
+    const ptrdiff_t step = is_backward ? -(ptrdiff_t)channels : (ptrdiff_t)channels;
     int8_t *output = (int8_t *)workspace + r->output;
-    for (int32_t oy = 0, y = -r->pad_top; oy < r->output_height; ++oy, y += r->stride_height)
-        for (int32_t ox = 0, x = -r->pad_left; ox < r->output_width; ++ox, x += r->stride_width, output += channels) {
+    if (is_backward)
+        output += ((size_t)last_row * (uint32_t)r->output_width + (uint32_t)last_column) * channels;
+    for (int32_t row = 0; row <= last_row; ++row)
+        for (int32_t column = 0; column <= last_column; ++column, output += step) {
+            const int32_t y = (is_backward ? last_row - row : row) * r->stride_height - r->pad_top;
+            const int32_t x = (is_backward ? last_column - column : column) * r->stride_width - r->pad_left;
             const int8_t *pixel = (const int8_t *)workspace;
             const uint32_t *offsets = border;
             if (y >= 0 && y <= last_y && x >= 0 && x <= last_x) {
