@@ -386,6 +386,24 @@ def test_the_commands_for_models(
         assert named in str(edgetwin(*words, cwd=tmp_path, code=2))
 
 
+def test_raw_values_are_scaled_and_rows_labelled_as_the_model_says(
+    start: Callable[..., RunningNode], tflite: bytes, tmp_path: Path
+) -> None:
+    preprocessing = {"shape": [8, 8, 3], "raw": "counts", "scale": SCALE, "offset": -SCALE * ZERO_POINT}
+    described = {"labels": ["a", "b", "c", "d", "e"], "preprocessing": preprocessing}
+    bundle = ModelBundle.from_bytes(compile_model(tflite, metadata=described))
+    rows = rows_of(bundle, 6)
+    bundle.save(tmp_path / "m.etm")
+    np.save(tmp_path / "X.npy", rows)
+    words = ("--model", "m.etm", "--data", "X.npy", "--raw", "-o", "Y.npz", "--json")
+    result = edgetwin("invoke", start().url, *words, cwd=tmp_path)
+    scores = expected(tflite, rows)
+    assert result["labels"] == [described["labels"][row.argmax()] for row in scores]
+    with np.load(tmp_path / "Y.npz") as outputs:
+        assert np.array_equal(outputs[bundle.outputs[0].name], scores)
+        assert outputs["label"].tolist() == result["labels"]
+
+
 def test_validate_names_the_first_layer_that_differs(
     start: Callable[..., RunningNode], bundle: ModelBundle, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -28,18 +29,25 @@ def train(*words, cwd, code=0, **environment):
     return done
 
 
-def test_a_recipe_becomes_weights_curves_and_metrics(tmp_path):
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_recipe_becomes_weights_curves_and_metrics(backend, tmp_path):
     pytest.importorskip("tensorflow", reason="networks need edgetwin[train]")
-    done = train(RECIPE, "--budget", "smoke", "--json", cwd=tmp_path)
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = {"KERAS_BACKEND": backend}
+    done = train(RECIPE, "--budget", "smoke", "--json", cwd=tmp_path, **environment)
+    # On torch, Keras loads TensorFlow where it is installed, by itself.
+    assert backend == "torch" or "oneDNN" not in done.stderr
     result, folder = json.loads(done.stdout), tmp_path / "build" / "models" / "autoencoder_asd"
     assert result["weights"] == "build/models/autoencoder_asd/weights.npz"
     assert {"weights.npz", "metrics.json", "checkpoint.npz"} <= {path.name for path in folder.iterdir()}
     assert (folder / "curves.png").exists() or "pip install 'edgetwin[report]'" in done.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {name: result[name] for name in metrics} == metrics
+    assert metrics["backend"] == backend
     assert f"epoch {result['epochs']} of {result['epochs']}" in done.stderr
     # Nothing is left to do, and the same comes out.
-    again = train(RECIPE, "--budget", "smoke", "--resume", "--json", cwd=tmp_path)
+    again = train(RECIPE, "--budget", "smoke", "--resume", "--json", cwd=tmp_path, **environment)
     assert json.loads(again.stdout)["weights_sha256"] == result["weights_sha256"]
     refused = train(RECIPE, "--resume", cwd=tmp_path, code=2)
     assert "another recipe, budget or data" in refused.stderr

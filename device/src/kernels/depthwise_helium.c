@@ -97,14 +97,16 @@ static void run(const et_model *model, const void *record, uint8_t *workspace)
 
     const int is_backward = r->output > r->input;
     const int32_t last_row = r->output_height - 1, last_column = r->output_width - 1;
-    const ptrdiff_t step = is_backward ? -(ptrdiff_t)channels : (ptrdiff_t)channels;
-    int8_t *output = (int8_t *)workspace + r->output;
-    if (is_backward)
-        output += ((size_t)last_row * (uint32_t)r->output_width + (uint32_t)last_column) * channels;
-    for (int32_t row = 0; row <= last_row; ++row)
-        for (int32_t column = 0; column <= last_column; ++column, output += step) {
-            const int32_t y = (is_backward ? last_row - row : row) * r->stride_height - r->pad_top;
-            const int32_t x = (is_backward ? last_column - column : column) * r->stride_width - r->pad_left;
+    const uint32_t last = (uint32_t)(last_row * r->output_width + last_column);
+    const int32_t down = is_backward ? -r->stride_height : r->stride_height;
+    const int32_t across = is_backward ? -r->stride_width : r->stride_width;
+    const uint32_t step = is_backward ? 0u - channels : channels;
+    const int32_t first_x = (is_backward ? last_column * r->stride_width : 0) - r->pad_left;
+    int32_t y = (is_backward ? last_row * r->stride_height : 0) - r->pad_top;
+    uint32_t output = r->output + (is_backward ? last * channels : 0);
+    for (int32_t row = 0; row <= last_row; ++row, y += down) {
+        int32_t x = first_x;
+        for (int32_t column = 0; column <= last_column; ++column, x += across, output += step) {
             const int8_t *pixel = (const int8_t *)workspace;
             const uint32_t *offsets = border;
             if (y >= 0 && y <= last_y && x >= 0 && x <= last_x) {
@@ -113,8 +115,9 @@ static void run(const et_model *model, const void *record, uint8_t *workspace)
             } else {
                 offset_taps(r, y, x, padding, border);
             }
-            et_nn_taps_helium(&rows, pixel, offsets, output);
+            et_nn_taps_helium(&rows, pixel, offsets, (int8_t *)workspace + output);
         }
+    }
 }
 
 const et_kernel et_kernel_depthwise_helium = {34, sizeof(depthwise_helium_record) / 4, check, run};

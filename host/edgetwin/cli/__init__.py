@@ -15,10 +15,12 @@ from edgetwin.cli.console import error_console
 from edgetwin.cli.decompress import decompress
 from edgetwin.cli.demo import demo
 from edgetwin.cli.doctor import doctor
+from edgetwin.cli.export import export
 from edgetwin.cli.flash import flash
 from edgetwin.cli.invoke import invoke
 from edgetwin.cli.learn import learn
 from edgetwin.cli.profile import profile
+from edgetwin.cli.quantize import quantize
 from edgetwin.cli.run import run
 from edgetwin.cli.stream import stream
 from edgetwin.cli.train import train
@@ -36,6 +38,8 @@ app = typer.Typer(
 for verb in (
     learn,
     train,
+    quantize,
+    export,
     compress,
     decompress,
     build,

@@ -125,6 +125,66 @@ def _tracking() -> Iterator[Callable[[str, int], Callable[[], None]]]:
 
 
 @bench.command()
+def cmi(
+    budget: Annotated[
+        _Budget, typer.Option(help="smoke: seconds, on a base that learned nothing; full: the paper's settings.")
+    ] = _Budget.smoke,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Weights of VGG16 from `edgetwin train`, or imagenet; full: those of models/vgg16_cifar10."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of two class folders of images of your own, in place of PneumoniaMNIST.")
+    ] = None,
+    side: Annotated[
+        int | None, typer.Option(min=112, help="Pixels of a side of the images, to which they are resized.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.json and cmi.png.")] = Path("cmi"),
+    data: Annotated[
+        Path | None, typer.Option(envvar="EDGETWIN_DATA", help="Folder with the data sets: docs/cmi.md.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of heads, order of images and random bases.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a medical classifier on VGG16 smaller, as the paper CMI does, and compare with its figures.
+
+    A head is trained on frozen convolutions; then the network is quantised, or its images are made smaller.
+
+    Example: edgetwin bench cmi --budget full --data ~/datasets
+    """
+    from dataclasses import replace
+
+    from edgetwin.bench.cmi import BUDGETS, choose_base, draw_picture, lines, load_images, require_images, run, tables
+    from edgetwin.deploy.pictures import check_picture
+    from edgetwin.files import write_atomically
+    from edgetwin.nn.backend import require_keras
+
+    picture = output / "cmi.png"
+    check_picture(picture)
+    require_images()
+    require_keras()
+    _check_writable(output)
+    chosen = BUDGETS[budget.value]
+    if side is not None:
+        chosen = replace(chosen, side=side)
+    found_images = load_images(data, images, side=chosen.side, most=chosen.images, seed=seed)
+    found_base = choose_base(base, chosen, seed=seed)
+    with _tracking() as track:
+        results = run(budget.value, chosen, found_images, found_base, seed=seed, track=track)
+    found = results.to_dict()
+    write_atomically(output / "results.json", (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
+    draw_picture(results, picture)
+    if as_json:
+        print_json(found | {"picture": str(picture)})
+        return
+    for table in tables(results):
+        Console().print(table)
+    for line in lines(results):
+        Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    say(f"{results.seconds:.0f} s; {picture.name} and results.json are in {output}")
+
+
+@bench.command()
 def omp(
     budget: Annotated[_Budget, typer.Option(help="smoke: seconds; full: all sizes, a few minutes.")] = _Budget.full,
     picture: Annotated[

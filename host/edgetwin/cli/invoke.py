@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -27,11 +28,16 @@ def invoke(
     real: Annotated[
         bool, typer.Option("--real", help="Write real values: scale x (q - zero point) in place of int8.")
     ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The data are raw values, such as pixels; scale them as the model says.")
+    ] = False,
     key: KeyFile = None,
     insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a model on a board, once for each row of a file, and take its outputs.
+
+    Where the model has labels, they say of each row what it is: in the table how many, in JSON and .npz all of them.
 
     Example: edgetwin invoke /dev/ttyACM0 --model keyword.etm --data windows.npz -o scores.npz
     """
@@ -42,10 +48,11 @@ def invoke(
     from edgetwin.files import write_atomically
     from edgetwin.link import Session, load_key
     from edgetwin.twin.inputs import load_inputs
+    from edgetwin.twin.meaning import labels_of
     from edgetwin.twin.results import npz_bytes
 
     bundle = ModelBundle.load(model)
-    inputs = load_inputs(data, bundle)
+    inputs = load_inputs(data, bundle, raw=raw)
     rows = []
     with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
         session.upload_model(bundle)
@@ -57,14 +64,19 @@ def invoke(
         seconds = time.monotonic() - started
         board = session.info.board
     outputs = {info.name: np.stack([row[i] for row in rows]) for i, info in enumerate(bundle.outputs)}
-    if real:
-        outputs = {info.name: dequantise(outputs[info.name], info) for info in bundle.outputs}
+    scores = {info.name: dequantise(outputs[info.name], info) for info in bundle.outputs}
+    labels = labels_of(bundle, scores[bundle.outputs[0].name]) if len(scores) == 1 else None
     if output is not None:
-        write_atomically(output, npz_bytes(outputs))
+        arrays = scores if real else outputs
+        write_atomically(output, npz_bytes(arrays if labels is None else arrays | {"label": np.array(labels)}))
     result = {
         "board": board,
         "rows": len(rows),
         "outputs": {name: "x".join(map(str, array.shape)) for name, array in outputs.items()},
         "seconds": round(seconds, 3),
     }
-    show_result(f"{model} on {url}", result, _LABELS, as_json=as_json)
+    shown = _LABELS
+    if labels is not None:
+        result["labels"] = labels if as_json else dict(Counter(labels).most_common())
+        shown = _LABELS | {"labels": "labels"}
+    show_result(f"{model} on {url}", result, shown, as_json=as_json)

@@ -63,7 +63,7 @@ def train(
     require_keras()
     folder = model if model.is_dir() else model.parent
     output = output or Path("build", "models", folder.resolve().name)
-    with _watching() as on_step:
+    with watching() as on_step:
         metrics = carry_out(recipe, budget, output, resume=resume, data=data, on_step=on_step)
     try:
         draw_curves(recipe.title, metrics["history"], output / CURVES)
@@ -75,7 +75,7 @@ def train(
 
 
 @contextmanager
-def _watching() -> Iterator[Callable[[Progress], None]]:
+def watching() -> Iterator[Callable[[Progress], None]]:
     """Shows steps: a bar on a terminal, else a line now and then."""
     with progress_bar() as bar:
         # Rich would look back for half a minute only, and an epoch may take longer.

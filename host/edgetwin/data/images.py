@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgetwin.data.classes import PIXELS
 from edgetwin.data.labelled import LabelledSignals
 from edgetwin.data.samples import DataError
 
@@ -23,7 +24,6 @@ MODES = ("L", "RGB")
 TEST_EVERY = 5
 # Most files that an error names.
 LISTED = 5
-WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def load_image_folder(
         if empty := [name for label, name in enumerate(names) if not _of(part, label)]:
             which = "to learn from" if part is train else "to test on"
             raise DataError(f"{folder}: class {empty[0]!r} has no image {which}: add some, or take its folder away")
-    return LabelledSignals(folder.name, *_stacked(train), *_stacked(test), _shape(good[0]))
+    return LabelledSignals(
+        folder.name, *_stacked(train), *_stacked(test), _shape(good[0]), names=tuple(names), raw=PIXELS
+    )
 
 
 def _classes(folder: Path) -> list[str]:
@@ -147,4 +149,4 @@ def _shape(image: _Image) -> tuple[int, ...]:
 def _stacked(images: list[_Image]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     pixels = np.stack([image.pixels for image in images if image.pixels is not None])
     labels = np.array([image.label for image in images], np.int64)
-    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(WHITE), labels
+    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(PIXELS.divisor), labels

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgetwin.data.classes import AS_THEY_ARE, PIXELS, RawValues, class_names
 from edgetwin.data.samples import DataError
 from edgetwin.data.stored import Arrays, absent, data_folder, read_arrays
 
@@ -24,8 +25,6 @@ IntArray = npt.NDArray[np.int64]
 
 # The parts of an .npz file as Keras keeps it.
 PARTS = ("x_train", "y_train", "x_test", "y_test")
-# Pixels are bytes.
-WHITE = 255.0
 _FASHION_FOLDER = Path("fashion_mnist")
 # Where Debian's package dataset-fashion-mnist has it.
 _DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -39,6 +38,8 @@ class LabelledSignals:
     train_labels, test_labels : (N,) int64
     shape : of one signal, e.g. (28, 28) or (32, 32, 3)
     validation, validation_labels : as the others, where the authors have such a part
+    names : of the classes, where they have any
+    raw : what the values were
     """
 
     name: str
@@ -49,6 +50,8 @@ class LabelledSignals:
     shape: tuple[int, ...]
     validation: Float32Array | None = None
     validation_labels: IntArray | None = None
+    names: tuple[str, ...] = ()
+    raw: RawValues = AS_THEY_ARE
 
     @property
     def classes(self) -> int:
@@ -63,19 +66,21 @@ def load_labelled(name: str, folder: Path | None = None) -> LabelledSignals:
     return LABELLED[name](name, data_folder(folder))
 
 
-def _labelled(name: str, origin: Path | str, arrays: Arrays, scale: float = 1.0) -> LabelledSignals:
+def _labelled(name: str, origin: Path | str, arrays: Arrays, raw: RawValues) -> LabelledSignals:
     """Checks shapes and values of x_PART, y_PART; the parts are train, test and perhaps val."""
     shape = arrays["x_train"].shape[1:]
     parts: dict[str, tuple[Float32Array, IntArray]] = {}
     for part in ("train", "test", *(["val"] if "x_val" in arrays else [])):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"].astype(np.int64)
-        signals = x.reshape(len(x), -1).astype(np.float32) / np.float32(scale)
+        signals = x.reshape(len(x), -1).astype(np.float32) / np.float32(raw.divisor)
         if len(x) == 0 or y.shape != (len(x),) or not np.isfinite(signals).all() or y.min() < 0:
             raise DataError(f"{origin}: the {part} part is empty, not finite, or lacks a class for each signal")
         if x.shape[1:] != shape:
             raise DataError(f"{origin}: training and {part} signals differ in shape")
         parts[part] = signals, y
-    return LabelledSignals(name, *parts["train"], *parts["test"], shape, *parts.get("val", (None, None)))
+    names = class_names(name, int(parts["train"][1].max()) + 1)
+    validation, validation_labels = parts.get("val", (None, None))
+    return LabelledSignals(name, *parts["train"], *parts["test"], shape, validation, validation_labels, names, raw)
 
 
 def _load_images(name: str, root: Path | None) -> LabelledSignals:
@@ -83,7 +88,7 @@ def _load_images(name: str, root: Path | None) -> LabelledSignals:
     file = Path(name, f"{name}.npz")
     if root is not None and (root / file).exists():
         validation = ("x_val", "y_val") if name == "pneumoniamnist" else ()
-        return _labelled(name, root / file, read_arrays(root / file, *PARTS, *validation), WHITE)
+        return _labelled(name, root / file, read_arrays(root / file, *PARTS, *validation), PIXELS)
     missing = absent(_IMAGE_TITLES[name], root, str(file))
     if name in _DOWNLOADED:
         return _download(name, missing)
@@ -96,7 +101,7 @@ def _load_fashion(name: str, root: Path | None) -> LabelledSignals:
             files = {"train": "train", "test": "t10k"}
             images = {f"x_{part}": _idx(folder / f"{file}-images-idx3-ubyte.gz", 3) for part, file in files.items()}
             labels = {f"y_{part}": _idx(folder / f"{file}-labels-idx1-ubyte.gz", 1) for part, file in files.items()}
-            return _labelled(name, folder, images | labels, WHITE)
+            return _labelled(name, folder, images | labels, PIXELS)
     missing = absent("Fashion-MNIST", root, f"{_FASHION_FOLDER}/train-images-idx3-ubyte.gz and the other three")
     return _download(name, DataError(f"{missing}, or apt-get install dataset-fashion-mnist"))
 
@@ -124,7 +129,7 @@ def _download(name: str, missing: DataError) -> LabelledSignals:
     except Exception as error:  # Keras raises a bare Exception where a download fails
         raise DataError(f"{missing}, or mend the network (the download failed: {error})") from error
     arrays = {"x_train": train[0], "y_train": train[1].ravel(), "x_test": test[0], "y_test": test[1].ravel()}
-    return _labelled(name, f"keras.datasets.{name}", arrays, WHITE)
+    return _labelled(name, f"keras.datasets.{name}", arrays, PIXELS)
 
 
 def _load_ucr(name: str, root: Path | None) -> LabelledSignals:
@@ -134,7 +139,7 @@ def _load_ucr(name: str, root: Path | None) -> LabelledSignals:
     if root is not None:
         folder = root / relative
         if (file := folder / f"{name}.npz").exists():
-            return _labelled(name, file, read_arrays(file, *PARTS))
+            return _labelled(name, file, read_arrays(file, *PARTS), _SERIES)
         tables = [folder / f"{title}_{part}.tsv" for part in ("TRAIN", "TEST")]
         if all(table.exists() for table in tables):
             train, test = map(_ucr_table, tables)
@@ -143,7 +148,7 @@ def _load_ucr(name: str, root: Path | None) -> LabelledSignals:
             if not np.isin(test[:, 0], numbers).all():
                 raise DataError(f"{tables[1]}: has classes that {tables[0].name} lacks: get them again")
             classes = {"y_train": np.searchsorted(numbers, train[:, 0]), "y_test": np.searchsorted(numbers, test[:, 0])}
-            return _labelled(name, folder, {"x_train": train[:, 1:], "x_test": test[:, 1:]} | classes)
+            return _labelled(name, folder, {"x_train": train[:, 1:], "x_test": test[:, 1:]} | classes, _SERIES)
     raise absent(title, root, f"{relative}/{title}_TRAIN.tsv and {title}_TEST.tsv of the UCR archive")
 
 
@@ -161,6 +166,7 @@ _IMAGE_TITLES = {
     "pneumoniamnist": "PneumoniaMNIST",
 }
 _DOWNLOADED = ("mnist", "cifar10")
+_SERIES = RawValues("a series that was scaled to mean 0 and standard deviation 1")
 _UCR_TITLES = {"forda": "FordA", "ecg5000": "ECG5000"}
 
 #: Loaders by the names of their data sets.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from edgetwin.data.catalogue import load_labelled, load_telemetry
+from edgetwin.data.classes import AS_THEY_ARE, RawValues
 from edgetwin.data.images import load_image_folder
 from edgetwin.data.samples import DataError
 from edgetwin.data.stored import data_folder
@@ -35,12 +36,18 @@ class ExampleSet:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The parts of a data set. Images are (height, width, channels) from 0 to 1, series (length, channels)."""
+    """The parts of a data set. Images are (height, width, channels) from 0 to 1, series (length, channels).
+
+    names : of the classes, where they have any
+    raw : what the values of the inputs were
+    """
 
     train: ExampleSet
     validation: ExampleSet | None
     test: ExampleSet
     classes: int
+    names: tuple[str, ...] = ()
+    raw: RawValues = AS_THEY_ARE
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +75,8 @@ def load_examples(recipe: Recipe, budget: Budget, folder: Path | None = None) ->
     if recipe.schedule.keep == "best" and validation is None:
         raise DataError(f'keep = "best" needs a validation part, which {recipe.data.name} lacks: give data.validation')
     most = budget.examples
-    return Examples(train[:most], None if validation is None else validation[:most], test[:most], whole.classes)
+    validation = None if validation is None else validation[:most]
+    return replace(whole, train=train[:most], validation=validation, test=test[:most])
 
 
 def _labelled(recipe: Recipe, folder: Path | None) -> Examples:
@@ -86,7 +94,8 @@ def _labelled(recipe: Recipe, folder: Path | None) -> Examples:
     validation = None
     if data.validation is not None and data.validation_labels is not None:
         validation = part(data.validation, data.validation_labels)
-    return Examples(part(data.train, data.train_labels), validation, part(data.test, data.test_labels), data.classes)
+    train, test = part(data.train, data.train_labels), part(data.test, data.test_labels)
+    return Examples(train, validation, test, data.classes, data.names, data.raw)
 
 
 def _telemetry(recipe: Recipe, folder: Path | None) -> Examples:
@@ -102,4 +111,7 @@ def _telemetry(recipe: Recipe, folder: Path | None) -> Examples:
 
     train, test = windows(data.train), windows(data.test)
     labels = data.anomalous[window - 1 :].astype(np.int64)
-    return Examples(ExampleSet(train, np.zeros(len(train), np.int64)), None, ExampleSet(test, labels), 2)
+    parts = ExampleSet(train, np.zeros(len(train), np.int64)), None, ExampleSet(test, labels)
+    rows = f"{window} rows, the oldest first, of " if window > 1 else ""
+    raw = RawValues(f"{rows}{data.train.shape[1]} metrics, scaled to 0..1 as the data set's authors do")
+    return Examples(*parts, 2, raw=raw)

@@ -117,6 +117,17 @@ class Schedule(_Table):
     keep: Literal["last", "best"] = "last"
 
 
+class Quantization(_Table):
+    """Of training that is aware of int8 (:mod:`edgetwin.nn.quantization_aware`), from the trained weights.
+
+    aware_epochs : how long
+    learning_rate : the highest, at the start; None: a twentieth of the optimizer's
+    """
+
+    aware_epochs: int = Field(default=4, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+
+
 class Budget(_Table):
     """How long: `epochs`, on at most `examples` of each part; None: all."""
 
@@ -147,7 +158,13 @@ class Recipe(_Table):
     augmentation: Augmentation = Augmentation()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    quantization: Quantization = Quantization()
     budget: Budgets
+
+    @property
+    def aware_learning_rate(self) -> float:
+        """Of training that is aware of int8."""
+        return self.quantization.learning_rate or self.optimizer.learning_rate / 20
 
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:

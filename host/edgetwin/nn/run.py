@@ -25,10 +25,12 @@ from edgetwin.nn.recipe import Recipe, Schedule
 from edgetwin.nn.scoring import score
 from edgetwin.nn.training import predict, seed_networks
 
-__all__ = ["CHECKPOINT", "METRICS", "WEIGHTS", "Progress", "carry_out"]
+__all__ = ["CHECKPOINT", "METRICS", "WEIGHTS", "Progress", "Training", "carry_out", "fingerprint"]
 
 CHECKPOINT, WEIGHTS, METRICS = "checkpoint.npz", "weights.npz", "metrics.json"
 MOMENTUM = 0.9
+# Of a recipe, what the weights do not depend on.
+NO_MATTER = {"title", "quantization"}
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -72,12 +74,8 @@ def carry_out(
     examples = load_examples(recipe, limits, data)
     seed_networks(recipe.seed)
     model = recipe.build(examples.shape, examples.classes)
-    training = _Training(recipe, limits.epochs, model, output / CHECKPOINT, _fingerprint(recipe, budget, examples))
-    if resume:
-        training.take_up()
-    while training.epoch < limits.epochs:
-        training.run_epoch(examples, on_step)
-    training.finish()
+    training = Training(recipe, limits.epochs, model, output / CHECKPOINT, fingerprint(recipe, budget, examples))
+    training.carry_on(examples, on_step, resume=resume)
     save_weights(model, output / WEIGHTS)
     history = training.history
     tested = score(predict(model, examples.test.inputs), examples.test, recipe.task)
@@ -105,8 +103,12 @@ def carry_out(
     return metrics
 
 
-class _Training:
-    """A network on its way through the epochs of a recipe."""
+class Training:
+    """A network on its way through the epochs of a recipe.
+
+    checkpoint : file that is written after each epoch
+    fingerprint : of all that the weights depend on; a checkpoint with another is not taken up
+    """
 
     def __init__(self, recipe: Recipe, epochs: int, model: Any, checkpoint: Path, fingerprint: str) -> None:
         self.recipe, self.epochs, self.model = recipe, epochs, model
@@ -123,7 +125,16 @@ class _Training:
         self.optimizer.build(model.trainable_variables)
         self.variables = variables + list(self.optimizer.variables)
 
-    def take_up(self) -> None:
+    def carry_on(self, examples: Examples, on_step: Callable[[Progress], object], *, resume: bool) -> None:
+        """All epochs, or those that the checkpoint lacks; the model then has the weights that the schedule keeps."""
+        if resume:
+            self._take_up()
+        while self.epoch < self.epochs:
+            self._run_epoch(examples, on_step)
+        if self.best:
+            self.model.set_weights(self.best)
+
+    def _take_up(self) -> None:
         """Goes to where the checkpoint is, if there is one."""
         found = Checkpoint.load(self.checkpoint, self.fingerprint)
         if found is not None:
@@ -131,7 +142,7 @@ class _Training:
                 variable.assign(value)
             self.epoch, self.history, self.best = found.epoch, found.history, found.best
 
-    def run_epoch(self, examples: Examples, on_step: Callable[[Progress], object]) -> None:
+    def _run_epoch(self, examples: Examples, on_step: Callable[[Progress], object]) -> None:
         """One more epoch, and its checkpoint."""
         started, started_cpu = time.monotonic(), time.process_time()
         # Of the epoch's own: a resumed run draws the same.
@@ -167,11 +178,6 @@ class _Training:
         self.epoch += 1
         values = [variable.numpy() for variable in self.variables]
         Checkpoint(self.fingerprint, self.epoch, values, self.best, self.history).save(self.checkpoint)
-
-    def finish(self) -> None:
-        """Gives the model the weights that the schedule keeps."""
-        if self.best:
-            self.model.set_weights(self.best)
 
     def _diverged(self, loss: float) -> str:
         kept = f"{self.checkpoint} has epoch {self.epoch}" if self.epoch else "no epoch was finished"
@@ -209,8 +215,9 @@ def _rate(schedule: Schedule, share: float, epochs: int) -> float:
     return (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
 
 
-def _fingerprint(recipe: Recipe, budget: str, examples: Examples) -> str:
-    digest = hashlib.sha256(f"{budget} {recipe.model_dump_json(exclude={'title'})}".encode())
+def fingerprint(recipe: Recipe, budget: str, examples: Examples) -> str:
+    """Of what weights depend on beside the machine: the recipe, for how long (`budget`), the data."""
+    digest = hashlib.sha256(f"{budget} {recipe.model_dump_json(exclude=NO_MATTER)}".encode())
     for part in (examples.train, examples.validation):
         if part is not None:
             digest.update(np.ascontiguousarray(part.inputs).data)

@@ -14,22 +14,28 @@ from edgetwin.data import read_samples
 from edgetwin.deploy import ModelBundle
 from edgetwin.deploy.model import TensorInfo, quantise
 from edgetwin.errors import UserError
+from edgetwin.twin.meaning import preprocessing_of
 
 __all__ = ["load_inputs"]
 
 _UNREADABLE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-def load_inputs(path: Path, bundle: ModelBundle) -> list[npt.NDArray[Any]]:
+def load_inputs(path: Path, bundle: ModelBundle, *, raw: bool = False) -> list[npt.NDArray[Any]]:
     """An array (N, *shape) of the input's type for each input of a model.
 
     A .npy or .npz file holds rows in the input's shape, flat or not, with or without its first dimension where that is
     1: int8 as they are, others as real values. A .npz has an array for each input, by name or in order; further ones
     (labels, say) are passed over where names match. Other formats (`read_samples`) hold a row of real values a line.
 
+    raw : the values are raw, of any type, and are scaled as the model's metadata say
+
     Raises UserError for what does not go with the model.
     """
     arrays = _read(path, bundle)
+    if raw:
+        preprocessing = preprocessing_of(bundle)
+        arrays = [preprocessing.apply(_checked(array, path)) for array in arrays]
     inputs = [_rows(array, info, path) for array, info in zip(arrays, bundle.inputs, strict=True)]
     if len({len(rows) for rows in inputs}) != 1:
         raise UserError(
@@ -68,6 +74,10 @@ def _rows(array: npt.NDArray[Any], info: TensorInfo, path: Path) -> npt.NDArray[
     rows = array.reshape(-1, *info.shape)
     if rows.dtype == info.dtype:
         return np.ascontiguousarray(rows)
-    if not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
-        raise UserError(f"{path}: {rows.dtype} are no real numbers")
-    return quantise(rows, info)
+    return quantise(_checked(rows, path), info)
+
+
+def _checked(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise UserError(f"{path}: {array.dtype} are no real numbers")
+    return array

@@ -17,6 +17,7 @@ from edgetwin.deploy.compiler.planner import Plan, plan_memory
 from edgetwin.deploy.compiler.tflite import read_tflite
 from edgetwin.deploy.compiler.types import check_types
 from edgetwin.errors import UserError
+from edgetwin.nn.description import read_tflite as read_description
 
 __all__ = ["Compiled", "compile_graph", "compile_model", "compile_to", "target_of"]
 
@@ -44,7 +45,8 @@ def compile_model(
     ----------
     model : the file's bytes, or its path
     target : "portable", for every board, or "helium" (Cortex-M55)
-    metadata : plain values that the bundle carries for hosts, such as labels and preprocessing
+    metadata : plain values that the bundle carries for hosts, in place of the labels, preprocessing and provenance that
+        the file says of itself (``edgetwin export``)
 
     Raises
     ------
@@ -58,7 +60,10 @@ def compile_to(
 ) -> Compiled:
     """As :func:`compile_model`, with all that a report shows."""
     content, name = (model, "model.tflite") if isinstance(model, bytes) else (_read(Path(model)), Path(model).name)
-    return compile_graph(read_tflite(content, name), target, metadata, hashlib.sha256(content).hexdigest())
+    graph = read_tflite(content, name)
+    description = read_description(content)
+    told = description.for_bundle() if description else {}
+    return compile_graph(graph, target, {**told, **(metadata or {})}, hashlib.sha256(content).hexdigest())
 
 
 def compile_graph(

@@ -71,12 +71,22 @@ class Overlap:
     The kernel never reads what it has overwritten if the output's place is at least `distance` bytes below the input's:
     0 for an elementwise kernel (in place); negative: the output may begin that much above the input.
     `is_exact`: there alone, neither above nor further below (unless the two are disjoint).
+    `above`: or at least that many bytes above the input's, for a kernel that then goes backwards.
     """
 
     output: Buffer
     input: Buffer
     distance: int
     is_exact: bool = False
+    above: int | None = None
+
+    @property
+    def shared(self) -> int:
+        """Bytes that the two may have in common at most."""
+        together = max(self.output.size, max(self.distance, 0) + self.input.size)
+        if self.above is not None:
+            together = min(together, max(self.input.size, max(self.above, 0) + self.output.size))
+        return max(0, self.output.size + self.input.size - together)
 
 
 @dataclass(eq=False)

@@ -135,10 +135,8 @@ def _live_bytes(
     for overlap in _overlaps_of(program, number):
         output, source = overlap.output, overlap.input
         if (output, source) in permitted:
-            together = max(output.size, max(overlap.distance, 0) + source.size)
-            saved = max(0, output.size + source.size - together)
-            shared_out[output] = shared_out.get(output, 0) + saved
-            shared_in[source] = shared_in.get(source, 0) + saved
+            shared_out[output] = shared_out.get(output, 0) + overlap.shared
+            shared_in[source] = shared_in.get(source, 0) + overlap.shared
     return size - min(
         sum(min(buffer.size, shared) for buffer, shared in shared_out.items()),
         sum(min(buffer.size, shared) for buffer, shared in shared_in.items()),
@@ -243,7 +241,10 @@ def _barred(one: Buffer, other: Buffer, permitted: dict[tuple[Buffer, Buffer], O
     just = -overlap.distance if overlap.output is one else overlap.distance
     if overlap.is_exact:
         return [(below, just), (-just, above)] if -below < just < above else [(below, above)]
-    return [(min(below, -just), above)] if overlap.output is one else [(below, min(above, just))]
+    most = above if overlap.output is one else below
+    if overlap.above is not None:
+        most = min(most, overlap.above)
+    return [(min(below, -just), most)] if overlap.output is one else [(most, min(above, just))]
 
 
 def _aligned(size: int, align: int) -> int:

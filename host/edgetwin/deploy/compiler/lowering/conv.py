@@ -12,7 +12,7 @@ from edgetwin.deploy.compiler.lowering.dense import add_dense
 from edgetwin.deploy.compiler.lowering.packing import Rows, rows_of
 from edgetwin.deploy.compiler.lowering.windows import Axis, axes_of
 
-__all__ = ["CONV", "CONV_HELIUM", "add_conv", "first_taps", "moved", "overlap_distance"]
+__all__ = ["CONV", "CONV_HELIUM", "add_conv", "moved", "overlap_distance"]
 
 CONV = Kernel(
     "conv",
@@ -152,7 +152,7 @@ def overlap_distance(height: Axis, width: Axis, depth: int, channels: int, group
     When it writes up to `written` bytes of the output, it will read nothing below `unread` in the input, the least
     first tap of all later windows; the output may begin anywhere up to unread - written above the input.
     """
-    taps = first_taps(height, width, depth)
+    taps = _first_taps(height, width, depth)
     nothing = height.size * width.size * depth
     unread = np.minimum.accumulate(taps[::-1])[::-1]
     ends = np.arange(group, len(taps), group)  # of the groups that others follow
@@ -160,7 +160,7 @@ def overlap_distance(height: Axis, width: Axis, depth: int, channels: int, group
     return int((ends * channels - unread[ends]).max(initial=-nothing))
 
 
-def first_taps(height: Axis, width: Axis, depth: int) -> npt.NDArray[np.int64]:
+def _first_taps(height: Axis, width: Axis, depth: int) -> npt.NDArray[np.int64]:
     """(pixels,) the byte of the input where each output pixel's window begins; its end for one that is all padding."""
     rows, columns = height.first_taps(), width.first_taps()
     taps = (rows[:, None] * width.size + columns) * depth

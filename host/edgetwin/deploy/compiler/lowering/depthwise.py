@@ -9,11 +9,11 @@ import numpy as np
 from edgetwin.deploy.compiler.graph import Operator, UnsupportedModelError
 from edgetwin.deploy.compiler.layers import Buffer, Kernel, Overlap, Place
 from edgetwin.deploy.compiler.lowering import Lowering, lowers
-from edgetwin.deploy.compiler.lowering.conv import add_conv, first_taps, moved, overlap_distance
+from edgetwin.deploy.compiler.lowering.conv import add_conv, moved
 from edgetwin.deploy.compiler.lowering.packing import rows_of
-from edgetwin.deploy.compiler.lowering.windows import axes_of
+from edgetwin.deploy.compiler.lowering.windows import Axis, axes_of
 
-__all__ = ["DEPTHWISE", "DEPTHWISE_HELIUM"]
+__all__ = ["DEPTHWISE", "DEPTHWISE_HELIUM", "helium_distances"]
 
 DEPTHWISE = Kernel(
     "depthwise",
@@ -80,11 +80,8 @@ def lower_depthwise(lowering: Lowering, operator: Operator) -> None:
     overlaps = []
     if channels == depth and images == 1 and isinstance(place_in, Place) and place_in.offset == place_out.offset == 0:
         if on_helium:
-            # A pixel's channels go in groups, each read before it is written: no output lies above its own first tap.
-            taps = first_taps(height, width, depth)
-            own_distance = int((np.arange(len(taps)) * depth - taps).max())
-            distance = max(overlap_distance(height, width, depth, depth, 1), own_distance)
-            overlaps = [Overlap(place_out.buffer, place_in.buffer, distance)]
+            below, above = helium_distances(height, width, depth)
+            overlaps = [Overlap(place_out.buffer, place_in.buffer, below, above=above)]
         else:
             # A channel's plane is read before its outputs are written, which lie among the inputs of that channel.
             overlaps = [Overlap(place_out.buffer, place_in.buffer, 0, is_exact=True)]
@@ -130,3 +127,21 @@ def lower_depthwise(lowering: Lowering, operator: Operator) -> None:
             macs=macs // images,
             **{name: fields[name] for name in kernel.fields},
         )
+
+
+def helium_distances(height: Axis, width: Axis, depth: int) -> tuple[int, int]:
+    """(below, above): how many bytes the output must begin below the input, or else above it.
+
+    The kernel takes pixel after pixel. From the first to the last, where the output is not above the input: none may
+    begin above its own window's first tap, so that all windows to come begin above what is written. From the last to
+    the first, where it is: none may begin below the end of its own window's last tap. A pixel's channels go in rising
+    groups, each read before it is written: over a tap that begins at the output or above it, it writes only what it has
+    read, over one that begins below it, perhaps more.
+    """
+    rows, columns = height.last_taps()[:, None], width.last_taps()
+    looks = (rows >= 0) & (columns >= 0)  # not at padding alone
+    ends = (rows * width.size + columns + 1) * depth
+    firsts = (height.first_taps()[:, None] * width.size + width.first_taps()) * depth
+    places = np.arange(looks.size).reshape(looks.shape) * depth
+    below, above = (places - firsts)[looks].max(initial=0), (ends - places)[looks].max(initial=1)
+    return int(below), int(above)

@@ -38,9 +38,19 @@ class Axis:
 
     def first_taps(self) -> npt.NDArray[np.int64]:
         """(outputs,) the least position inside the input that each window looks at; `size` where there is none."""
-        starts = np.arange(self.outputs) * self.stride - self.pad
+        taps, are_inside = self._taps()
+        return np.asarray(np.where(are_inside, taps, self.size).min(axis=1), np.int64)
+
+    def last_taps(self) -> npt.NDArray[np.int64]:
+        """(outputs,) the greatest position inside the input that each window looks at; -1 where there is none."""
+        taps, are_inside = self._taps()
+        return np.asarray(np.where(are_inside, taps, -1).max(axis=1), np.int64)
+
+    def _taps(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """(outputs, kernel) the positions that each window looks at, and whether they are inside the input."""
+        starts = np.arange(self.outputs, dtype=np.int64) * self.stride - self.pad
         taps = starts[:, None] + np.arange(self.kernel) * self.dilation
-        return np.asarray(np.where((taps >= 0) & (taps < self.size), taps, self.size).min(axis=1), np.int64)
+        return taps, (taps >= 0) & (taps < self.size)
 
 
 def padding_before(size: int, outputs: int, extent: int, stride: int) -> int:
