@@ -39,6 +39,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raises UserError for a folder that is not there and cannot be made, or takes no file: better before long work."""
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes ``content`` to ``path`` whole, as :func:`writing` does."""
     with writing(path) as file:

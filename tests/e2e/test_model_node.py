@@ -395,8 +395,12 @@ def test_raw_values_are_scaled_and_rows_labelled_as_the_model_says(
     rows = rows_of(bundle, 6)
     bundle.save(tmp_path / "m.etm")
     np.save(tmp_path / "X.npy", rows)
+    np.savez(tmp_path / "X.npz", raw=rows, labels=np.zeros(6))
     words = ("--model", "m.etm", "--data", "X.npy", "--raw", "-o", "Y.npz", "--json")
-    result = edgetwin("invoke", start().url, *words, cwd=tmp_path)
+    url = start().url
+    result = edgetwin("invoke", url, *words, cwd=tmp_path)
+    by_name = edgetwin("invoke", url, "--model", "m.etm", "--data", "X.npz", "--json", cwd=tmp_path)
+    assert by_name["labels"] == result["labels"]
     scores = expected(tflite, rows)
     assert result["labels"] == [described["labels"][row.argmax()] for row in scores]
     with np.load(tmp_path / "Y.npz") as outputs:

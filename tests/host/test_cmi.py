@@ -37,12 +37,12 @@ from edgetwin.errors import UserError
 from edgetwin.nn.architectures import vgg16, vgg16_transfer
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import save_weights
+from edgetwin.nn.quantization import convert
 from edgetwin.nn.training import predict, seed_networks
 
 pillow = pytest.importorskip("PIL.Image")
 pywt = pytest.importorskip("pywt")
 
-# Each of five conversions starts TensorFlow.
 pytestmark = pytest.mark.timeout(900)
 
 SIDE = 32
@@ -252,8 +252,10 @@ def test_features_are_the_same_whatever_the_batch_and_count_the_bytes_of_all_ima
 # The whole study.
 
 
-def test_every_form_and_file_is_measured(folder, base):
-    budget = replace(BUDGETS["smoke"], images=16, epochs=(1, 3))
+def test_every_form_and_file_is_measured(folder, base, monkeypatch):
+    # In this process, which has started TensorFlow already.
+    monkeypatch.setattr("edgetwin.bench.cmi.experiment.to_tflite", convert)
+    budget = replace(BUDGETS["smoke"], images=8, epochs=(1, 3))
     chosen = load_images(folder, None, side=budget.side, most=budget.images, seed=0)
     results = run("tiny", budget, chosen, base, seed=0, track=silent)
     assert [found.form.name for found in results.forms] == ["original", "5 : 1", "wavelet"]

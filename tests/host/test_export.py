@@ -26,11 +26,13 @@ from tflite_models import Tflm
 from edgetwin.data import DataError
 from edgetwin.deploy import Model, ModelBundle
 from edgetwin.deploy.compiler.compile import compile_model
-from edgetwin.deploy.export import CARD, PAGE, SAMPLES, export, lost
+from edgetwin.deploy.export import CARD, PAGE, SAMPLES, _aware, export, kept_samples, read_samples, too_lossy
 from edgetwin.deploy.model import quantise
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
+from edgetwin.nn.checkpoint import OtherRunError
 from edgetwin.nn.description import Description, Preprocessing, describe_tflite
+from edgetwin.nn.examples import ExampleSet
 from edgetwin.nn.exportable import check_layers
 from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.onnx_export import OnnxNetwork, to_onnx
@@ -317,10 +319,41 @@ def test_int8_that_loses_too_much_is_told() -> None:
     def card(task, value, int8, qdq):
         return {"task": task, "test": {"float": value, "int8": int8, "qdq": qdq}}
 
-    assert lost(card("classification", 0.9, 0.896, 0.91)) == {}
-    assert lost(card("classification", 0.9, 0.89, 0.9)) == {"int8": pytest.approx(0.01)}
-    assert lost(card("detection", 0.9, 0.9, 0.8)) == {"qdq": pytest.approx(0.1)}
-    assert lost(card("reconstruction", 0.2, 0.209, 0.22)) == {"qdq": pytest.approx(0.1)}
+    assert too_lossy(card("classification", 0.9, 0.896, 0.91)) == {}
+    assert too_lossy(card("classification", 0.9, 0.89, 0.9)) == {"int8": pytest.approx(0.01)}
+    assert too_lossy(card("detection", 0.9, 0.9, 0.8)) == {"qdq": pytest.approx(0.1)}
+    assert too_lossy(card("reconstruction", 0.2, 0.209, 0.22)) == {"qdq": pytest.approx(0.1)}
+
+
+def test_samples_have_the_few_anomalies_that_there_are() -> None:
+    labels = np.zeros(5000, np.int64)
+    labels[3210:3212] = 1
+    told = Preprocessing(shape=(2,), raw="rows", scale=0.5)
+    test = ExampleSet(np.arange(10_000, dtype=np.float32).reshape(-1, 2), labels)
+    kept = read_samples(kept_samples(test, told), told)
+    assert len(kept) == 200
+    assert kept.labels.sum() >= 1
+    numbers = (kept.inputs[:, 0] / 2).astype(int)
+    np.testing.assert_array_equal(kept.labels, labels[numbers])
+    assert np.diff(np.sort(numbers)).max() < 60
+
+
+def test_training_with_quantisation_in_mind_starts_anew_for_other_weights(monkeypatch, tmp_path) -> None:
+    def fine_tune(trained, folder, *, resume=False):
+        if resume:
+            raise OtherRunError("of other weights")
+        return trained, folder
+
+    monkeypatch.setattr("edgetwin.nn.quantization_aware.fine_tune", fine_tune)
+    monkeypatch.setattr("edgetwin.nn.quantization_aware.deployable", lambda aware: aware)
+    assert _aware("these", tmp_path) == ("these", tmp_path)
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_made(pictures, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    for verb in ("train", "export", "quantize"):
+        _, said = edgetwin(verb, pictures.recipe, "--data", pictures.data, "-o", tmp_path / "file" / "x", code=2)
+        assert said.startswith("edgetwin: cannot write into")
 
 
 def test_models_are_compiled_and_files_run_without_keras() -> None:

@@ -66,6 +66,14 @@ def test_bad_images_are_named_and_skipped_only_on_request(folder):
 @pytest.mark.parametrize(
     ("names", "said"), [([], "no class"), (["only"], "one class, 'only'"), (["a", "empty"], "'empty' has no image")]
 )
+def test_images_of_16_bits_are_not_clipped_to_white(folder):
+    deep = np.linspace(0, 65535, 48, dtype=np.uint16).reshape(8, 6)
+    pillow.fromarray(deep).save(folder / "dogs" / "deep.png")
+    with pytest.raises(DataError, match=r"1 of 21 images.*deep.png \(mode I;16.*: make it 8 bits a pixel"):
+        load_image_folder(folder, size=(8, 6), mode="L")
+    assert len(load_image_folder(folder, mode="L", skip_bad=True).train) == 16
+
+
 def test_fewer_than_two_classes_are_refused(names, said, tmp_path):
     for name in names:
         (tmp_path / name).mkdir()

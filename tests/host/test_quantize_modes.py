@@ -12,7 +12,6 @@ pytest.importorskip("tensorflow", reason="networks need edgetwin[train]")
 from ai_edge_litert.interpreter import Interpreter as LiteRt
 
 from edgetwin.cli.quantize import quantize
-from edgetwin.deploy.comparison import convert_all
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import save_weights
@@ -21,6 +20,7 @@ from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.noise import layer_names, layer_noise
 from edgetwin.nn.quantization import MODES, check_scale, convert, to_tflite
 from edgetwin.nn.recipe import load_recipe
+from edgetwin.nn.scoring import FIGURES, figure, lost
 from edgetwin.nn.subject import Subject
 from edgetwin.nn.training import predict
 
@@ -48,10 +48,10 @@ def subject(keras):
         [
             keras.Input((12, 12, 1)),
             layers.Conv2D(16, 3, 2, name="edges"),
-            layers.BatchNormalization(),
-            layers.ReLU(),
+            layers.BatchNormalization(name="norm"),
             layers.Flatten(),
-            layers.Dense(32, activation="relu", name="hidden"),
+            # Called as an operator of the normalisation is.
+            layers.Dense(32, activation="relu", name="add_1"),
             layers.Dense(CLASSES, activation="softmax", name="classes"),
         ],
         name="quarters",
@@ -63,7 +63,8 @@ def subject(keras):
 
 @pytest.fixture(scope="module")
 def files(subject):
-    return dict(convert_all(subject, MODES))
+    """One a mode, converted in this process, which has started TensorFlow once."""
+    return {mode: convert(subject.model, subject.representative, mode) for mode in MODES}
 
 
 def test_files_are_the_smaller_the_fewer_bits_their_weights_have(files) -> None:
@@ -150,7 +151,7 @@ def test_the_noise_of_a_dense_layer_is_that_of_its_arithmetic(keras) -> None:
 def test_layers_are_named_and_the_noisiest_comes_first(subject, files) -> None:
     inputs = subject.test.inputs[:20]
     noise = layer_noise(files["float32"], files["int8"], inputs, layer_names(subject.model))
-    assert {"hidden", "classes", "output"} <= {layer.layer for layer in noise}
+    assert {"norm", "add_1", "classes", "output"} == {layer.layer for layer in noise}
     ratios = [layer.decibels for layer in noise]
     assert ratios == sorted(ratios)
     assert 15 < ratios[0] < 60
@@ -230,13 +231,14 @@ def test_the_command_takes_a_keras_file_with_arrays(subject, tmp_path, capfd) ->
         interpreter.invoke()
         hits += interpreter.get_tensor(y["index"]).argmax() == label
     assert row["figure"] == hits / len(inputs)
-    assert row["difference"] == pytest.approx(100 * (row["figure"] - result["keras"]))
+    assert row["lost"] == pytest.approx(result["keras"] - row["figure"])
     assert len(result["noise"]["int8"]) == 2
     assert "INFO" not in err
     assert "WARNING" not in err
 
 
-def test_the_command_takes_a_recipe_and_its_weights(tmp_path, capfd) -> None:
+def test_the_command_takes_a_recipe_and_its_weights(tmp_path, capfd, monkeypatch) -> None:
+    monkeypatch.setattr("edgetwin.deploy.comparison.to_tflite", convert)
     recipe = tmp_path / "tiny"
     recipe.mkdir()
     (recipe / "recipe.toml").write_text(
@@ -258,6 +260,8 @@ def test_the_command_takes_a_recipe_and_its_weights(tmp_path, capfd) -> None:
         ({"y": [0, 1]}, "has no array 'x'"),
         ({"x": np.zeros((2, 12, 12))}, r"x is float64 of shape \(2, 12, 12\); .*\(N, 12, 12, 1\)"),
         ({"x": np.full((2, 12, 12, 1), np.nan)}, "NaN or infinite"),
+        ({"x": np.full((2, 12, 12, 1), 1e300)}, "NaN or infinite"),
+        ({"x": np.float32(1), "y": 0}, r"x is float32 of shape \(\)"),
         ({"x": np.zeros((2, 12, 12, 1))}, "has no y: give class indices"),
         ({"x": np.zeros((2, 12, 12, 1)), "y": [0, 4]}, "class indices below the network's 4 classes"),
         ({"x": np.zeros((2, 12, 12, 1)), "y": [0, 1, 2]}, r"give \(2,\) class indices"),
@@ -272,6 +276,38 @@ def test_arrays_that_do_not_fit_the_network_are_refused(arrays, said, subject, t
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(UserError, match=said):
         Subject.of_file(tmp_path / "quarters.keras", tmp_path / "data.npz")
+
+
+def test_networks_of_other_edges_are_refused(keras, tmp_path) -> None:
+    np.savez(tmp_path / "data.npz", x=np.zeros((2, 3)), y=[0, 1])
+    np.save(tmp_path / "plain.npy", np.zeros((2, 3)))
+    inputs = keras.Input((3,))
+    keras.Model(inputs, [keras.layers.Dense(2)(inputs), keras.layers.Dense(2)(inputs)]).save(tmp_path / "two.keras")
+    keras.Model([inputs, other := keras.Input((3,))], keras.layers.Add()([inputs, other])).save(tmp_path / "sum.keras")
+    keras.Sequential([keras.layers.Dense(2)]).save(tmp_path / "open.keras")
+    for name, said in (("two", "1 inputs and 2 outputs"), ("sum", "2 inputs and 1"), ("open", "has no fixed input")):
+        with pytest.raises(UserError, match=said):
+            Subject.of_file(tmp_path / f"{name}.keras", tmp_path / "data.npz")
+    keras.Sequential([inputs, keras.layers.Dense(2)]).save(tmp_path / "good.keras")
+    with pytest.raises(UserError, match=r"plain.npy: not a readable .npz file"):
+        Subject.of_file(tmp_path / "good.keras", tmp_path / "plain.npy")
+
+
+def test_outputs_that_are_no_numbers_have_no_figure() -> None:
+    examples = ExampleSet(np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1]))
+    for task in FIGURES:
+        with pytest.raises(UserError, match="NaN or infinite"):
+            figure(np.full((4, 2), np.nan, np.float32), examples, task)
+    with pytest.raises(UserError, match="some of each"):
+        figure(np.zeros((2, 2), np.float32), examples[::2], "detection")
+    with pytest.raises(UserError, match="some of each"):
+        figure(np.zeros((2, 2), np.float32), examples[1::2], "detection")
+
+
+def test_what_is_lost_is_a_difference_of_shares_or_a_share_of_an_error() -> None:
+    assert lost(0.9, 0.88, "classification") == pytest.approx(0.02)
+    assert lost(0.9, 0.95, "detection") == pytest.approx(-0.05)
+    assert lost(0.2, 0.21, "reconstruction") == pytest.approx(0.05)
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path) -> None:

@@ -21,13 +21,13 @@ from edgetwin.data import DataError
 from edgetwin.deploy import Model, ModelBundle
 from edgetwin.deploy.card import CARD, PAGE, render
 from edgetwin.deploy.compiler.compile import compile_to
-from edgetwin.deploy.export import SAMPLES, lost, read_samples
+from edgetwin.deploy.export import SAMPLES, read_samples, too_lossy
 from edgetwin.nn.description import Preprocessing, read_tflite
 from edgetwin.nn.examples import load_examples
 from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.onnx_export import OnnxNetwork
 from edgetwin.nn.recipe import FILE, load_recipe
-from edgetwin.nn.scoring import score
+from edgetwin.nn.scoring import figure
 
 SHELF = Path(__file__).resolve().parents[2] / "models"
 ENTRIES = sorted(card.parent for card in SHELF.glob(f"*/{CARD}"))
@@ -93,7 +93,7 @@ def test_boards_compute_the_figure_on_the_card(folder: Path, card: dict) -> None
     assert card["arena_bytes"] == compiled.plan.workspace_size
     examples = read_samples((folder / SAMPLES).read_bytes(), Preprocessing(**card["preprocessing"]))
     model = Model(ModelBundle.from_bytes(compiled.bundle))
-    found = score(model.predict(examples.inputs), examples, card["task"])[card["figure"]]
+    found = figure(model.predict(examples.inputs), examples, card["task"])
     assert found == pytest.approx(card["samples"]["board"], rel=1e-9), "boards are exact, wherever they are computed"
 
 
@@ -101,7 +101,7 @@ def test_figures_on_the_kept_examples_are_those_of_the_card(folder: Path, card: 
     examples = read_samples((folder / SAMPLES).read_bytes(), Preprocessing(**card["preprocessing"]))
     assert len(examples) == card["samples"]["examples"]
     for kind, network in networks.items():
-        found = score(network.predict(examples.inputs), examples, card["task"])[card["figure"]]
+        found = figure(network.predict(examples.inputs), examples, card["task"])
         assert agree(found, card["samples"][kind], card, len(examples)), kind
 
 
@@ -115,9 +115,9 @@ def test_figures_on_the_whole_test_part_are_those_of_the_card(folder: Path, card
         pytest.skip(str(error))
     assert len(examples) == card["test"]["examples"]
     for kind, network in networks.items():
-        found = score(network.predict(np.ascontiguousarray(examples.inputs)), examples, card["task"])[card["figure"]]
+        found = figure(network.predict(np.ascontiguousarray(examples.inputs)), examples, card["task"])
         assert agree(found, card["test"][kind], card, len(examples)), kind
 
 
 def test_int8_loses_no_more_than_is_asked(card: dict) -> None:
-    assert "int8" not in lost(card)
+    assert "int8" not in too_lossy(card)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from rich.table import Table
 from edgetwin.cli.console import error_console, print_json, progress_bar, say
 from edgetwin.cli.options import AsJson
 from edgetwin.errors import UserError
+from edgetwin.files import check_writable
 
 if TYPE_CHECKING:
     from edgetwin.bench.nn.measure import Figures
@@ -82,7 +82,7 @@ def dl4dt(
 
     require_matplotlib()
     require_keras()
-    _check_writable(output)
+    check_writable(output)
     parts = [part.value for part in only or _Part]
     with _tracking() as track:
         results, examples = run(budget.value, BUDGETS[budget.value], parts, folder=data, seed=seed, track=track)
@@ -95,16 +95,6 @@ def dl4dt(
     for table in tables(results):
         Console().print(table)
     say(f"{results.seconds:.0f} s; {', '.join(path.name for path in figures)} and results.json are in {output}")
-
-
-def _check_writable(folder: Path) -> None:
-    """Raises UserError for a folder that is not there and cannot be made, or takes no file: better before long work."""
-    try:
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -163,7 +153,7 @@ def cmi(
     check_picture(picture)
     require_images()
     require_keras()
-    _check_writable(output)
+    check_writable(output)
     chosen = BUDGETS[budget.value]
     if side is not None:
         chosen = replace(chosen, side=side)
@@ -205,7 +195,7 @@ def omp(
 
     if picture is not None:
         check_picture(picture)
-        _check_writable(picture.parent)
+        check_writable(picture.parent)
     rows = []
     with _tracking() as track:
         for problem in problems(budget.value):
@@ -284,7 +274,7 @@ def rate(
         raise UserError(f"{output}: a folder, not a file")
     for path in (output, picture):
         if path is not None:
-            _check_writable(path.parent)
+            check_writable(path.parent)
     if picture is not None:
         check_picture(picture)
     curves = Curves.load(output) if resume else Curves()

@@ -32,20 +32,23 @@ def export(
     Example: edgetwin export models/resnet8_cifar10
     """
     from edgetwin.deploy.export import export as make
-    from edgetwin.deploy.export import lost
+    from edgetwin.deploy.export import too_lossy
+    from edgetwin.files import check_writable
     from edgetwin.nn.backend import require_keras
     from edgetwin.nn.trained import default_output
 
-    require_keras()
-    exported = make(model, output, weights=weights, data=data, on_stage=say)
     folder = output or default_output(model)
+    check_writable(folder)
+    require_keras()
+    exported = make(model, folder, weights=weights, data=data, on_stage=say)
     if as_json:
         print_json({**exported.card, "folder": str(folder)})
     else:
         _show(exported, folder)
-    for kind, loss in lost(exported.card).items():
+    losses = too_lossy(exported.card)
+    for kind, loss in losses.items():
         say(f"the {kind} file loses {100 * loss:.2f} {_UNITS[exported.card['task']]}: train with quantisation in mind")
-    if lost(exported.card):
+    if losses:
         raise typer.Exit(1)
 
 

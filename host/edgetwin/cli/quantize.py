@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgetwin.deploy.comparison import Comparison, Track
     from edgetwin.nn.noise import LayerNoise
     from edgetwin.nn.subject import Subject
+    from edgetwin.nn.trained import TrainedNetwork
 
 
 class _Mode(StrEnum):
@@ -75,14 +76,23 @@ def quantize(
     Example: edgetwin quantize models/autoencoder_asd --mode int8 --mode dynamic
     """
     from edgetwin.deploy.comparison import REAL, Comparison
-    from edgetwin.files import write_atomically
+    from edgetwin.files import check_writable, write_atomically
+    from edgetwin.nn.backend import require_keras
     from edgetwin.nn.quantization import MODES, to_tflite
     from edgetwin.nn.scoring import FIGURES
+    from edgetwin.nn.subject import Subject
+    from edgetwin.nn.trained import default_output, load_trained
 
     chosen = [name for name in MODES if name in (mode or MODES)]
-    subject = _subject(model, weights, data)
-    folder = output or Path("build", "models", subject.name)
-    tuned = _fine_tuned(model, weights, data, folder, resume=resume) if aware else None
+    folder = output or (Path("build", "models", model.stem) if model.suffix == _KERAS else default_output(model))
+    check_writable(folder)
+    require_keras()
+    if model.suffix == _KERAS:
+        subject, tuned = _of_file(model, weights, data, aware=aware), None
+    else:
+        trained = load_trained(model, weights, data)
+        subject = Subject.of_recipe(trained)
+        tuned = _fine_tuned(trained, folder, resume=resume) if aware else None
     with _tracking() as track:
         # Noise is against the float file, whether it is asked for or not.
         needed = chosen if not layers or REAL in chosen else [REAL, *chosen]
@@ -121,14 +131,11 @@ def quantize(
         raise typer.Exit(1)
 
 
-def _subject(model: Path, weights: Path | None, data: Path | None) -> Subject:
-    from edgetwin.nn.backend import require_keras
+def _of_file(model: Path, weights: Path | None, data: Path | None, *, aware: bool) -> Subject:
     from edgetwin.nn.subject import Subject
-    from edgetwin.nn.trained import load_trained
 
-    require_keras()
-    if model.suffix != _KERAS:
-        return Subject.of_recipe(load_trained(model, weights, data))
+    if aware:
+        raise UserError(f"--aware trains as a recipe says: give a folder with a recipe.toml, not {model}")
     if weights is not None:
         raise UserError(f"{model} has its weights in it: leave --weights out")
     if data is None:
@@ -136,15 +143,12 @@ def _subject(model: Path, weights: Path | None, data: Path | None) -> Subject:
     return Subject.of_file(model, data)
 
 
-def _fine_tuned(model: Path, weights: Path | None, data: Path | None, folder: Path, *, resume: bool) -> Any:
+def _fine_tuned(trained: TrainedNetwork, folder: Path, *, resume: bool) -> Any:
     """The network after training that is aware of int8, to be converted."""
-    if model.suffix == _KERAS:
-        raise UserError(f"--aware trains as a recipe says: give a folder with a recipe.toml, not {model}")
     from edgetwin.nn.quantization_aware import deployable, fine_tune
-    from edgetwin.nn.trained import load_trained
 
     with watching() as on_step:
-        return deployable(fine_tune(load_trained(model, weights, data), folder, resume=resume, on_step=on_step))
+        return deployable(fine_tune(trained, folder, resume=resume, on_step=on_step))
 
 
 def _show(subject: Subject, folder: Path, comparison: Comparison) -> None:
@@ -159,7 +163,7 @@ def _show(subject: Subject, folder: Path, comparison: Comparison) -> None:
     title = f"{subject.name}, {len(subject.test):,} examples; files in {folder}"
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     table.add_column("mode", no_wrap=True)
-    for column in (figure, "% more" if loss else "points", "bytes", "ms", "boards"):
+    for column in (figure, "% lost" if loss else "points lost", "bytes", "ms", "boards"):
         table.add_column(column, justify="right", no_wrap=True)
 
     def text(value: float) -> str:
@@ -168,7 +172,7 @@ def _show(subject: Subject, folder: Path, comparison: Comparison) -> None:
     table.add_row("Keras", text(comparison.reference), "", "", "", "")
     for name, row in comparison.measured.items():
         boards = "yes" if row.boards is None else "no"
-        numbers = f"{row.difference:+.2f}", f"{row.bytes:,}", f"{row.milliseconds:.3g}"
+        numbers = f"{100 * row.lost:.2f}", f"{row.bytes:,}", f"{row.milliseconds:.3g}"
         table.add_row(name, text(row.figure), *numbers, boards)
     Console().print(table)
 

@@ -54,6 +54,7 @@ def train(
     Example: edgetwin train models/ecg5000_cnn1d --budget smoke
     """
     from edgetwin.errors import UserError
+    from edgetwin.files import check_writable
     from edgetwin.nn.backend import require_keras
     from edgetwin.nn.curves import CURVES, draw_curves
     from edgetwin.nn.recipe import load_recipe
@@ -63,6 +64,7 @@ def train(
     require_keras()
     folder = model if model.is_dir() else model.parent
     output = output or Path("build", "models", folder.resolve().name)
+    check_writable(output)
     with watching() as on_step:
         metrics = carry_out(recipe, budget, output, resume=resume, data=data, on_step=on_step)
     try:

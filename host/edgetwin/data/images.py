@@ -20,6 +20,8 @@ __all__ = ["load_image_folder"]
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 # Grey and colour; images of any other mode are converted where one of these is asked for.
 MODES = ("L", "RGB")
+# Begins the modes of pixels of 16 bits, 32 bits or floats, which Pillow would not scale to 8 bits but clip.
+WIDE = ("I", "F")
 # Of a folder that is not split: each class's every so many images, by name, are for testing.
 TEST_EVERY = 5
 # Most files that an error names.
@@ -106,6 +108,9 @@ def _read(pillow: Any, folder: Path, names: list[str], size: tuple[int, int] | N
                 continue
             try:
                 with pillow.open(file) as opened:
+                    if opened.mode.startswith(WIDE):
+                        images.append(_Image(file, label, fault=f"mode {opened.mode}: make it 8 bits a pixel"))
+                        continue
                     image = opened.convert(mode) if mode else opened
                     if size and image.size[::-1] != size:
                         image = image.resize(size[::-1], pillow.Resampling.LANCZOS)

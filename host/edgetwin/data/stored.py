@@ -35,7 +35,10 @@ def absent(title: str, root: Path | None, file: str) -> DataError:
 def read_arrays(file: Path, *needed: str) -> Arrays:
     """The `needed` arrays of an .npz file; without any named, their names alone with nothing in them."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("a .npy file")
+        with archive:
             missing = [key for key in needed if key not in archive.files]
             if missing:
                 raise DataError(f"{file}: has no array {missing[0]!r}: not the data set that is looked for")

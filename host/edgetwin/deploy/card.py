@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["CARD", "PAGE", "render"]
+__all__ = ["CARD", "PAGE", "figure_text", "render"]
 
 CARD, PAGE = "card.json", "card.md"
 
@@ -57,11 +57,12 @@ def _figures(card: Mapping[str, Any]) -> str:
         "|---|---:|---:|",
     ]
     for kind, title in _KINDS.items():
-        lines.append(f"| {title} | {_figure(name, test.get(kind))} | {_figure(name, samples[kind])} |")
+        lines.append(f"| {title} | {figure_text(name, test.get(kind))} | {figure_text(name, samples[kind])} |")
     return "\n".join(lines)
 
 
-def _figure(name: str, value: float | None) -> str:
+def figure_text(name: str, value: float | None) -> str:
+    """A figure of :data:`edgetwin.nn.scoring.FIGURES` as cards show it."""
     if value is None:
         return "-"
     return f"{100 * value:.2f}" if name == "accuracy" else f"{value:.4g}"

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from edgetwin.deploy.compiler.compile import compile_to
 from edgetwin.errors import UserError
@@ -16,7 +15,7 @@ from edgetwin.nn.exportable import check_layers
 from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.noise import LayerNoise, layer_names, layer_noise
 from edgetwin.nn.quantization import Mode, to_tflite
-from edgetwin.nn.scoring import FIGURES, score
+from edgetwin.nn.scoring import figure, lost
 from edgetwin.nn.subject import Subject
 from edgetwin.nn.training import predict
 
@@ -37,13 +36,13 @@ class Measured:
     """A .tflite file's figures.
 
     figure : its task's (:data:`edgetwin.nn.scoring.FIGURES`), on the whole test part
-    difference : to Keras' own, in points of accuracy or area; of a mean squared error, in per cent of it
+    lost : against Keras' own (:func:`edgetwin.nn.scoring.lost`); below 0 where it is better
     milliseconds : of one input, by LiteRT on one thread
     boards : why our compiler does not take it; None: it does
     """
 
     figure: float
-    difference: float
+    lost: float
     bytes: int
     milliseconds: float
     boards: str | None
@@ -74,7 +73,7 @@ class Comparison:
             done(1)
         if not self.files:
             raise UserError(next(iter(self.failed.values())))
-        self.reference = self._figure(predict(subject.model, subject.test.inputs))
+        self.reference = figure(predict(subject.model, subject.test.inputs), subject.test, subject.task)
 
     def add(self, name: str, file: bytes) -> None:
         """One more file of the network, however it was made."""
@@ -82,16 +81,16 @@ class Comparison:
 
     def measure(self, name: str) -> None:
         """Runs a file on the whole test part; it has failed if LiteRT has no kernel for it (of int16x8, some lack)."""
-        inputs = self._subject.test.inputs
+        subject, inputs = self._subject, self._subject.test.inputs
         try:
             interpreter = Interpreter(self.files[name])
         except UserError as error:
             self.failed[name] = f"{name}: {error}"
             return
-        figure = self._figure(interpreter.predict(inputs, self._track(name, len(inputs))))
+        found = figure(interpreter.predict(inputs, self._track(name, len(inputs))), subject.test, subject.task)
         self.measured[name] = Measured(
-            figure,
-            self._difference(figure),
+            found,
+            lost(self.reference, found, subject.task),
             len(self.files[name]),
             interpreter.milliseconds(inputs[0]),
             self._obstacle(self.files[name]),
@@ -108,14 +107,6 @@ class Comparison:
         chosen = np.linspace(0, len(inputs) - 1, min(NOISE_INPUTS, len(inputs))).round().astype(np.intp)
         self._track(f"noise of {name}", 1)
         return layer_noise(self.files[REAL], self.files[name], inputs[chosen], layer_names(self._subject.model))
-
-    def _figure(self, outputs: npt.NDArray[np.float32]) -> float:
-        return score(outputs, self._subject.test, self._subject.task)[FIGURES[self._subject.task]]
-
-    def _difference(self, figure: float) -> float:
-        if FIGURES[self._subject.task] == "loss":
-            return 100 * (figure / self.reference - 1) if self.reference else float("nan")
-        return 100 * (figure - self.reference)
 
     def _obstacle(self, file: bytes) -> str | None:
         try:

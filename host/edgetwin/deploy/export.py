@@ -22,6 +22,7 @@ from edgetwin.deploy.compiler.tflite import read_tflite
 from edgetwin.deploy.model import Model
 from edgetwin.errors import UserError
 from edgetwin.files import writing
+from edgetwin.nn.checkpoint import OtherRunError
 from edgetwin.nn.cost import macs
 from edgetwin.nn.description import Description, Preprocessing, describe_tflite
 from edgetwin.nn.examples import ExampleSet
@@ -30,14 +31,14 @@ from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.onnx_export import OnnxNetwork, describe_onnx, to_onnx
 from edgetwin.nn.quantization import to_tflite
 from edgetwin.nn.recipe import FILE as RECIPE
-from edgetwin.nn.recipe import Recipe, Task
+from edgetwin.nn.recipe import Recipe
 from edgetwin.nn.run import METRICS, WEIGHTS
-from edgetwin.nn.scoring import FIGURES, score
+from edgetwin.nn.scoring import FIGURES, MOST_LOST, figure, lost
 from edgetwin.nn.tflm import arena_bytes
 from edgetwin.nn.trained import TrainedNetwork, default_output, load_trained
 from edgetwin.nn.training import predict
 
-__all__ = ["SAMPLES", "Exported", "export", "lost", "read_samples"]
+__all__ = ["SAMPLES", "Exported", "export", "kept_samples", "read_samples", "too_lossy"]
 
 Float32Array = npt.NDArray[np.float32]
 Network = Callable[[Float32Array], Float32Array]
@@ -48,10 +49,6 @@ SAMPLES = "test_samples.npz"
 MOST_SAMPLES, MOST_BYTES = 200, 190_000
 #: Of a float ONNX file, the largest error, as a share of the outputs' range.
 FLOAT_TOLERANCE = 1e-4
-# Errors below it are none.
-LEAST_ERROR = 1e-12
-#: What int8 may lose: points of accuracy or area as shares, and of an error its own share.
-MOST_LOST: dict[Task, float] = {"classification": 0.005, "detection": 0.005, "reconstruction": 0.05}
 
 
 @dataclass(frozen=True)
@@ -82,15 +79,19 @@ def export(
     Raises
     ------
     UserError : what the files are made of cannot be had, a layer has no form in them, a converter fails, or the float
-        ONNX file does not answer as Keras does. Whether int8 loses too much, :func:`lost` says.
+        ONNX file does not answer as Keras does. Whether int8 loses too much, :func:`too_lossy` says.
     """
     on_stage("loading weights and data")
     trained = load_trained(recipe, weights, data)
     check_layers(trained.model)
     source = weights or default_output(recipe) / WEIGHTS
     description = _description(trained, recipe, source)
+    network = trained.model
+    if _is_aware(trained.recipe):
+        on_stage(f"training {trained.recipe.quantization.aware_epochs} epochs on with quantisation in mind")
+        network = _aware(trained, source.parent)
     on_stage("converting to TensorFlow Lite")
-    tflite = describe_tflite(_int8(trained, source.parent), description)
+    tflite = describe_tflite(to_tflite(network, trained.representative), description)
     on_stage("converting to ONNX")
     onnx = to_onnx(trained.model, trained.representative)
     name = trained.name
@@ -98,7 +99,7 @@ def export(
         f"{name}.tflite": tflite,
         f"{name}.onnx": describe_onnx(onnx.float32, description),
         f"{name}.int8.onnx": describe_onnx(onnx.int8, description),
-        SAMPLES: _samples(trained.examples.test, description.preprocessing),
+        SAMPLES: kept_samples(trained.examples.test, description.preprocessing),
     }
     on_stage("compiling for boards")
     compiled = compile_to(tflite)
@@ -115,19 +116,26 @@ def export(
     return Exported(card, files)
 
 
-def lost(card: Mapping[str, Any]) -> dict[str, float]:
-    """What the int8 files ("int8", "qdq") lose on the test part where it is more than :data:`MOST_LOST`.
-
-    Points of accuracy or area as shares, of a mean squared error its own share; nothing where they lose less.
-    """
+def too_lossy(card: Mapping[str, Any]) -> dict[str, float]:
+    """The int8 files ("int8", "qdq") that lose more than :data:`~edgetwin.nn.scoring.MOST_LOST` on the test part, and
+    what they :func:`~edgetwin.nn.scoring.lost`."""
     test, task = card["test"], card["task"]
-    losses = {}
-    for kind in ("int8", "qdq"):
-        if task == "reconstruction":
-            losses[kind] = test[kind] / max(test["float"], LEAST_ERROR) - 1
-        else:
-            losses[kind] = test["float"] - test[kind]
+    losses = {kind: lost(test["float"], test[kind], task) for kind in ("int8", "qdq")}
     return {kind: loss for kind, loss in losses.items() if loss > MOST_LOST[task]}
+
+
+def kept_samples(test: ExampleSet, preprocessing: Preprocessing) -> bytes:
+    """A test_samples.npz: raw values of examples that are spread evenly over each class, and their labels."""
+    raw = (test.inputs.astype(np.float64) - preprocessing.offset) / preprocessing.scale
+    # Pixels are bytes; other values are kept as they are.
+    values = np.round(raw).astype(np.uint8) if preprocessing.scale == 1 / 255 else raw.astype(np.float32)
+    count = max(1, min(MOST_SAMPLES, MOST_BYTES // values[0].nbytes, len(values)))
+    # In the order of their labels: some of each, also of rare anomalies.
+    order = np.argsort(test.labels, kind="stable")
+    chosen = np.sort(order[np.linspace(0, len(values) - 1, count).round().astype(np.intp)])
+    content = io.BytesIO()
+    np.savez_compressed(content, raw=values[chosen], labels=test.labels[chosen].astype(np.int16))
+    return content.getvalue()
 
 
 def read_samples(content: bytes, preprocessing: Preprocessing) -> ExampleSet:
@@ -136,21 +144,21 @@ def read_samples(content: bytes, preprocessing: Preprocessing) -> ExampleSet:
         return ExampleSet(preprocessing.apply(archive["raw"]), archive["labels"].astype(np.int64))
 
 
-def _int8(trained: TrainedNetwork, folder: Path) -> bytes:
-    """The .tflite file; of a network trained on with quantisation in mind where the recipe has a table for that.
+def _aware(trained: TrainedNetwork, folder: Path) -> Any:
+    """The network trained on with quantisation in mind.
 
-    folder : of the weights, and of those that this training gives
+    folder : of the weights, and of those that this training gives; what has been trained already is taken up
     """
     from edgetwin.nn.quantization_aware import deployable, fine_tune  # imports Keras, which a card is read without
 
-    model = trained.model
-    if _is_aware(trained.recipe):
-        # What has been trained already is taken up.
-        model = deployable(fine_tune(trained, folder, resume=True))
-    return to_tflite(model, trained.representative)
+    try:
+        return deployable(fine_tune(trained, folder, resume=True))
+    except OtherRunError:  # of weights that were since trained again
+        return deployable(fine_tune(trained, folder))
 
 
 def _is_aware(recipe: Recipe) -> bool:
+    """Whether it has a table for that."""
     return "quantization" in recipe.model_fields_set
 
 
@@ -190,18 +198,6 @@ def _training(weights: Path, digest: str) -> dict[str, Any]:
     return dict.fromkeys(keys)
 
 
-def _samples(test: ExampleSet, preprocessing: Preprocessing) -> bytes:
-    """Raw values of examples that are spread evenly over the test part, and their labels."""
-    raw = (test.inputs.astype(np.float64) - preprocessing.offset) / preprocessing.scale
-    # Pixels are bytes; other values are kept as they are.
-    values = np.round(raw).astype(np.uint8) if preprocessing.scale == 1 / 255 else raw.astype(np.float32)
-    count = max(1, min(MOST_SAMPLES, MOST_BYTES // values[0].nbytes, len(values)))
-    chosen = np.linspace(0, len(values) - 1, count).round().astype(np.intp)
-    content = io.BytesIO()
-    np.savez_compressed(content, raw=values[chosen], labels=test.labels[chosen].astype(np.int16))
-    return content.getvalue()
-
-
 def _card(
     trained: TrainedNetwork,
     description: Description,
@@ -212,7 +208,6 @@ def _card(
 ) -> dict[str, Any]:
     recipe, examples = trained.recipe, trained.examples
     tflite = files[f"{trained.name}.tflite"]
-    figure = FIGURES[recipe.task]
     on_stage(f"running the files on {len(examples.test):,} examples")
     outputs = {kind: network(examples.test.inputs) for kind, network in networks.items()}
     _check_float(outputs["float"], outputs["onnx"])
@@ -230,14 +225,14 @@ def _card(
             "validation": len(examples.validation) if examples.validation is not None else 0,
             "test": len(examples.test),
         },
-        "figure": figure,
+        "figure": FIGURES[recipe.task],
         "test": {
             "examples": len(examples.test),
-            **{kind: score(found, examples.test, recipe.task)[figure] for kind, found in outputs.items()},
+            **{kind: figure(found, examples.test, recipe.task) for kind, found in outputs.items()},
         },
         "samples": {
             "examples": len(kept),
-            **{kind: score(run(kept.inputs), kept, recipe.task)[figure] for kind, run in on_samples.items()},
+            **{kind: figure(run(kept.inputs), kept, recipe.task) for kind, run in on_samples.items()},
         },
         "parameters": trained.model.count_params(),
         "macs": macs(trained.model),

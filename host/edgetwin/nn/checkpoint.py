@@ -14,12 +14,16 @@ import numpy.typing as npt
 from edgetwin.errors import UserError
 from edgetwin.files import writing
 
-__all__ = ["Checkpoint", "load_weights", "save_weights"]
+__all__ = ["Checkpoint", "OtherRunError", "load_weights", "save_weights"]
 
 # Goes up with every change of what the file holds.
 VERSION = 1
 
 Arrays = list[npt.NDArray[Any]]
+
+
+class OtherRunError(UserError):
+    """A checkpoint is of another recipe, budget or data."""
 
 
 def save_weights(model: Any, path: Path) -> None:
@@ -73,7 +77,7 @@ class Checkpoint:
         if version != VERSION:
             raise UserError(f"{path} was written by another version of edgetwin: train without --resume")
         if found != fingerprint:
-            raise UserError(
+            raise OtherRunError(
                 f"{path} is of another recipe, budget or data: give those it was made with, or train without --resume"
             )
         return cls(found, told["epoch"], _listed("variable", arrays), _listed("best", arrays), told["history"])

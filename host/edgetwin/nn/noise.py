@@ -78,11 +78,12 @@ def _decibels(signal: float, noise: float) -> float:
 def _layer(tensor: str, layers: Collection[str]) -> str:
     """The layer in a tensor's name.
 
-    A name is a path of scopes, or several with semicolons where operators became one, the last to run first. Keras
-    appends _1, or a higher number, to the names of layers when it traces them.
+    A name is a path of scopes that ends with an operator, or several with semicolons where operators became one, the
+    last to run first. Keras appends _1, or a higher number, to the names of layers when it traces them; operators'
+    (add_1) can be those of layers elsewhere.
     """
     for path in tensor.split(";"):
-        for scope in reversed(path.split("/")):
+        for scope in reversed(path.split("/")[:-1]):
             for name in (re.sub(r"_\d+$", "", scope), scope):
                 if name in layers:
                     return name

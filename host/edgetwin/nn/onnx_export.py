@@ -49,11 +49,12 @@ def to_onnx(model: Any, representative: Float32Array) -> OnnxFiles:
 
     Raises
     ------
-    UserError : a layer has no form in the files (it is named), or the converters fail: they run in a process of their
-        own.
+    UserError : onnx or onnxruntime is not installed, a layer has no form in the files (it is named), or the converters
+        fail: they run in a process of their own.
     """
     from edgetwin.nn.folding import fold  # imports Keras, which files are run without
 
+    _packages()
     check_layers(model)
     return OnnxFiles(*convert_alone("tf2onnx", __spec__.name, fold(model), representative, (FLOAT, INT8)))
 

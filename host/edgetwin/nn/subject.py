@@ -16,7 +16,7 @@ from edgetwin.nn.backend import load_keras
 from edgetwin.nn.examples import ExampleSet
 from edgetwin.nn.quantization import check_scale
 from edgetwin.nn.recipe import Task
-from edgetwin.nn.trained import REPRESENTATIVE, TrainedNetwork
+from edgetwin.nn.trained import TrainedNetwork, spread
 
 __all__ = ["Subject"]
 
@@ -63,7 +63,7 @@ class Subject:
             representative = _inputs(arrays[REPRESENTATIVES], data, REPRESENTATIVES, model)
             check_scale(representative, inputs)
         else:
-            representative = inputs[:: max(1, len(inputs) // REPRESENTATIVE)][:REPRESENTATIVE]
+            representative = spread(inputs)
         shape = tuple(model.outputs[0].shape[1:])
         if LABELS not in arrays:
             if shape != inputs.shape[1:]:
@@ -79,22 +79,33 @@ def _load(network: Path) -> Any:
     if not network.is_file():
         raise UserError(f"{network}: no such file")
     try:
-        return load_keras().models.load_model(network, compile=False)
+        model = load_keras().models.load_model(network, compile=False)
     except Exception as error:  # Keras raises nearly anything for damaged files and classes that it does not know
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{network} cannot be read as a .keras file of Keras' own layers: {reason}") from error
+    try:
+        edges = len(model.inputs), len(model.outputs)
+    except (AttributeError, TypeError) as error:  # a Sequential without an Input, or a class of its own
+        raise UserError(f"{network} has no fixed input: build it with keras.Input, and save it again") from error
+    if edges != (1, 1):
+        raise UserError(
+            f"{network} has {edges[0]} inputs and {edges[1]} outputs: only networks with one each are taken"
+        )
+    return model
 
 
 def _inputs(values: npt.NDArray[Any], data: Path, name: str, model: Any) -> Float32Array:
     shape = tuple(model.inputs[0].shape[1:])
-    if values.dtype.kind not in "fiub" or not len(values) or values.shape[1:] != shape:
+    if values.dtype.kind not in "fiub" or not values.size or values.shape[1:] != shape:
         raise DataError(
             f"{data}: {name} is {values.dtype} of shape {values.shape}; the network takes numbers of shape (N, "
             f"{', '.join(map(str, shape))})"
         )
-    if not np.isfinite(values).all():
+    with np.errstate(over="ignore"):
+        inputs = values.astype(np.float32)
+    if not np.isfinite(inputs).all():
         raise DataError(f"{data}: {name} has values that are NaN or infinite: leave those inputs out")
-    return values.astype(np.float32)
+    return inputs
 
 
 def _labels(values: npt.NDArray[Any], data: Path, count: int, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:

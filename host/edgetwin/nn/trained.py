@@ -15,7 +15,7 @@ from edgetwin.nn.examples import Examples, load_examples
 from edgetwin.nn.recipe import Recipe, load_recipe
 from edgetwin.nn.run import WEIGHTS
 
-__all__ = ["REPRESENTATIVE", "TrainedNetwork", "default_output", "load_trained"]
+__all__ = ["REPRESENTATIVE", "TrainedNetwork", "default_output", "load_trained", "spread"]
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -39,8 +39,12 @@ class TrainedNetwork:
     @property
     def representative(self) -> Float32Array:
         """Training inputs, spread over the part, which of telemetry is in order of time."""
-        inputs = self.examples.train.inputs
-        return inputs[:: max(1, len(inputs) // REPRESENTATIVE)][:REPRESENTATIVE]
+        return spread(self.examples.train.inputs)
+
+
+def spread(inputs: Float32Array) -> Float32Array:
+    """At most :data:`REPRESENTATIVE` of inputs (N, ...), at equal distances."""
+    return inputs[:: max(1, len(inputs) // REPRESENTATIVE)][:REPRESENTATIVE]
 
 
 def default_output(recipe: Path) -> Path:

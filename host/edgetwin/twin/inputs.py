@@ -18,6 +18,7 @@ from edgetwin.twin.meaning import preprocessing_of
 
 __all__ = ["load_inputs"]
 
+_RAW = "raw"
 _UNREADABLE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -28,12 +29,13 @@ def load_inputs(path: Path, bundle: ModelBundle, *, raw: bool = False) -> list[n
     1: int8 as they are, others as real values. A .npz has an array for each input, by name or in order; further ones
     (labels, say) are passed over where names match. Other formats (`read_samples`) hold a row of real values a line.
 
-    raw : the values are raw, of any type, and are scaled as the model's metadata say
+    raw : the values are raw, of any type, and are scaled as the model's metadata say; an array of a .npz that is called
+        "raw" always is, as in the test_samples.npz of ``edgetwin export``
 
     Raises UserError for what does not go with the model.
     """
-    arrays = _read(path, bundle)
-    if raw:
+    arrays, are_raw = _read(path, bundle)
+    if raw or are_raw:
         preprocessing = preprocessing_of(bundle)
         arrays = [preprocessing.apply(_checked(array, path)) for array in arrays]
     inputs = [_rows(array, info, path) for array, info in zip(arrays, bundle.inputs, strict=True)]
@@ -46,8 +48,8 @@ def load_inputs(path: Path, bundle: ModelBundle, *, raw: bool = False) -> list[n
     return inputs
 
 
-def _read(path: Path, bundle: ModelBundle) -> list[npt.NDArray[Any]]:
-    """An array for each input, as the file has it."""
+def _read(path: Path, bundle: ModelBundle) -> tuple[list[npt.NDArray[Any]], bool]:
+    """An array for each input, as the file has it, and whether it is called raw there."""
     names = [info.name for info in bundle.inputs]
     if path.suffix.lower() not in (".npy", ".npz"):
         arrays = {"": read_samples(path).values}
@@ -60,9 +62,11 @@ def _read(path: Path, bundle: ModelBundle) -> list[npt.NDArray[Any]]:
         except _UNREADABLE as error:
             raise UserError(f"{path}: cannot be read: it is cut, damaged, or holds Python objects") from error
     if set(names) <= arrays.keys():
-        return [arrays[name] for name in names]
+        return [arrays[name] for name in names], False
+    if _RAW in arrays and len(names) == 1:
+        return [arrays[_RAW]], True
     if len(arrays) == len(names):
-        return list(arrays.values())
+        return list(arrays.values()), False
     raise UserError(f"{path}: it has the arrays {', '.join(arrays)}; the model takes {', '.join(names)}")
 
 
