@@ -21,7 +21,7 @@ from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import Checkpoint, save_weights
 from edgetwin.nn.cost import macs
 from edgetwin.nn.examples import Examples, load_examples
-from edgetwin.nn.recipe import Recipe, Schedule
+from edgetwin.nn.recipe import Recipe, Schedule, Task
 from edgetwin.nn.scoring import score
 from edgetwin.nn.training import predict, seed_networks
 
@@ -120,7 +120,7 @@ class Training:
         variables = list(model.variables)
         self.optimizer = _optimizer(recipe)
         classifies = recipe.task == "classification"
-        loss = _loss(model) if classifies else "mean_squared_error"
+        loss = _loss(model, recipe.task)
         model.compile(optimizer=self.optimizer, loss=loss, metrics=["accuracy"] if classifies else [])
         self.optimizer.build(model.trainable_variables)
         self.variables = variables + list(self.optimizer.variables)
@@ -201,8 +201,12 @@ def _optimizer(recipe: Recipe) -> Any:
     return optimizer
 
 
-def _loss(model: Any) -> str:
-    return "binary_crossentropy" if model.outputs[0].shape[-1] == 1 else "sparse_categorical_crossentropy"
+def _loss(model: Any, task: Task) -> str:
+    if task == "classification":
+        return "binary_crossentropy" if model.outputs[0].shape[-1] == 1 else "sparse_categorical_crossentropy"
+    # The squared error of a sigmoid has no gradient where it is saturated: a decoder of dark images ends at all black.
+    is_sigmoid = getattr(model.layers[-1], "activation", None) is load_keras().activations.sigmoid
+    return "binary_crossentropy" if is_sigmoid else "mean_squared_error"
 
 
 def _rate(schedule: Schedule, share: float, epochs: int) -> float:
