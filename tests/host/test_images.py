@@ -63,9 +63,6 @@ def test_bad_images_are_named_and_skipped_only_on_request(folder):
     assert len(data.train) + len(data.test) == 20
 
 
-@pytest.mark.parametrize(
-    ("names", "said"), [([], "no class"), (["only"], "one class, 'only'"), (["a", "empty"], "'empty' has no image")]
-)
 def test_images_of_16_bits_are_not_clipped_to_white(folder):
     deep = np.linspace(0, 65535, 48, dtype=np.uint16).reshape(8, 6)
     pillow.fromarray(deep).save(folder / "dogs" / "deep.png")
@@ -74,6 +71,9 @@ def test_images_of_16_bits_are_not_clipped_to_white(folder):
     assert len(load_image_folder(folder, mode="L", skip_bad=True).train) == 16
 
 
+@pytest.mark.parametrize(
+    ("names", "said"), [([], "no class"), (["only"], "one class, 'only'"), (["a", "empty"], "'empty' has no image")]
+)
 def test_fewer_than_two_classes_are_refused(names, said, tmp_path):
     for name in names:
         (tmp_path / name).mkdir()

@@ -194,17 +194,6 @@ def test_an_operator_that_the_converter_does_not_know_is_named_with_its_layer(ke
     assert "\n" not in str(error.value)
 
 
-def test_a_layer_of_a_class_of_the_users_own_is_named(keras) -> None:
-    class Doubling(keras.layers.Layer):
-        def call(self, x):
-            return 2 * x
-
-    model = keras.Sequential([keras.Input((3,)), Doubling(name="twice")], name="own")
-    with pytest.raises(UserError, match="layer twice of own is a class of your own, Doubling") as error:
-        to_tflite(model, np.zeros((2, 3), np.float32))
-    assert "\n" not in str(error.value)
-
-
 def test_the_command_takes_a_keras_file_with_arrays(subject, tmp_path, capfd) -> None:
     subject.model.save(tmp_path / "quarters.keras")
     inputs, labels = subject.test.inputs, subject.test.labels

@@ -22,6 +22,7 @@ from edgetwin.deploy import Model, ModelBundle
 from edgetwin.deploy.card import CARD, PAGE, render
 from edgetwin.deploy.compiler.compile import compile_to
 from edgetwin.deploy.export import SAMPLES, read_samples, too_lossy
+from edgetwin.deploy.shelf import shelf_table
 from edgetwin.nn.description import Preprocessing, read_tflite
 from edgetwin.nn.examples import load_examples
 from edgetwin.nn.interpreter import Interpreter
@@ -65,6 +66,11 @@ def agree(found: float, told: float, card: dict, examples: int) -> bool:
 
 def test_the_whole_shelf_is_small() -> None:
     assert sum(file.stat().st_size for file in SHELF.rglob("*") if file.is_file()) <= MOST_BYTES
+
+
+def test_every_recipe_has_its_entry() -> None:
+    assert sorted(recipe.parent for recipe in SHELF.glob(f"*/{FILE}")) == ENTRIES
+    assert shelf_table(SHELF) in (SHELF / "README.md").read_text(encoding="utf-8")
 
 
 def test_files_are_those_of_the_card(folder: Path, card: dict) -> None:
