@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 RECIPE = Path(__file__).resolve().parents[2] / "models" / "autoencoder_asd"
+# TensorFlow and torch take long to load beside other tests.
+pytestmark = pytest.mark.timeout(1300)
+
 EDGETWIN = [sys.executable, "-c", "from edgetwin.cli import main; main()"]
 
 
@@ -21,7 +24,7 @@ def train(*words, cwd, code=0, **environment):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=600,
         env={**os.environ, **environment},
     )
     assert done.returncode == code, f"exit {done.returncode}: {done.stdout}{done.stderr}"

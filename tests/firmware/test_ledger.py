@@ -15,6 +15,9 @@ import pytest
 from edgetwin.boards import boards, find_board
 from edgetwin.boards.build import INSTALL
 
+# The whole ledger is compiled first, which takes minutes beside other tests.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
