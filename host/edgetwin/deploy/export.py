@@ -22,7 +22,7 @@ from edgetwin.deploy.compiler.tflite import read_tflite
 from edgetwin.deploy.model import Model
 from edgetwin.errors import UserError
 from edgetwin.files import writing
-from edgetwin.nn.checkpoint import OtherRunError
+from edgetwin.nn.checkpoint import OtherRunError, weights_digest
 from edgetwin.nn.cost import macs
 from edgetwin.nn.description import Description, Preprocessing, describe_tflite
 from edgetwin.nn.examples import ExampleSet
@@ -164,7 +164,7 @@ def _is_aware(recipe: Recipe) -> bool:
 
 def _description(trained: TrainedNetwork, recipe: Path, weights: Path) -> Description:
     examples, told = trained.examples, trained.recipe
-    digest = hashlib.sha256(b"".join(weight.tobytes() for weight in trained.model.get_weights())).hexdigest()
+    digest = weights_digest(trained.model)
     training = _training(weights, digest)
     budget = f" --budget {training['budget']}" if training["budget"] not in (None, "full") else ""
     folder = f"models/{trained.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from edgetwin.errors import UserError
 from edgetwin.files import writing
 
-__all__ = ["Checkpoint", "OtherRunError", "load_weights", "save_weights"]
+__all__ = ["Checkpoint", "OtherRunError", "load_weights", "save_weights", "weights_digest"]
 
 # Goes up with every change of what the file holds.
 VERSION = 1
@@ -29,6 +30,11 @@ class OtherRunError(UserError):
 def save_weights(model: Any, path: Path) -> None:
     """Writes a model's weights, in its own order, as an .npz file that every Keras backend can take up."""
     _write(path, _named("weight", model.get_weights()))
+
+
+def weights_digest(model: Any) -> str:
+    """SHA-256 of a model's weights, in its own order, as hexadecimal digits."""
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
 
 
 def load_weights(model: Any, path: Path) -> None:

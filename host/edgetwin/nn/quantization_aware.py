@@ -6,14 +6,13 @@ CVPR 2018 (arXiv:1712.05877), section 3.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgetwin.nn.backend import load_keras
-from edgetwin.nn.checkpoint import save_weights
+from edgetwin.nn.checkpoint import save_weights, weights_digest
 from edgetwin.nn.fake_quantization import ActivationRange, QuantisedKernel
 from edgetwin.nn.folding import KERNEL_LAYERS, fold
 from edgetwin.nn.layer_graph import LayerCall, LayerGraph
@@ -113,10 +112,9 @@ def fine_tune(
             "schedule": recipe.schedule.model_copy(update={"warmup": 0.0}),
         }
     )
-    weights = hashlib.sha256(b"".join(weight.tobytes() for weight in trained.model.get_weights())).hexdigest()
     seed_networks(recipe.seed)
     model = quantization_aware(trained.model)
-    run = fingerprint(recipe, f"{how.aware_epochs} aware epochs from {weights}", trained.examples)
+    run = fingerprint(recipe, f"{how.aware_epochs} aware epochs from {weights_digest(trained.model)}", trained.examples)
     training = Training(recipe, how.aware_epochs, model, output / CHECKPOINT, run)
     training.carry_on(trained.examples, on_step, resume=resume)
     save_weights(model, output / WEIGHTS)

@@ -18,7 +18,7 @@ from edgetwin.errors import UserError
 from edgetwin.files import write_atomically
 from edgetwin.nn.augmentation import augment
 from edgetwin.nn.backend import load_keras
-from edgetwin.nn.checkpoint import Checkpoint, save_weights
+from edgetwin.nn.checkpoint import Checkpoint, save_weights, weights_digest
 from edgetwin.nn.cost import macs
 from edgetwin.nn.examples import Examples, load_examples
 from edgetwin.nn.recipe import Recipe, Schedule, Task
@@ -96,7 +96,7 @@ def carry_out(
         "cpu_seconds": sum(history["cpu_seconds"]),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
-        "weights_sha256": hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest(),
+        "weights_sha256": weights_digest(model),
         "history": history,
     }
     write_atomically(output / METRICS, json.dumps(metrics, indent=1).encode())
