@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -171,6 +174,26 @@ def test_blas_has_its_threads_again_after_concurrent_use() -> None:
     assert set(threads()) == {1}
     second.__exit__(None, None, None)
     assert threads() == before
+
+
+def test_a_blas_that_was_loaded_later_gets_one_thread_too() -> None:
+    """In a process of its own: SPAMS brings the library, and may be loaded here already."""
+    program = """
+from threadpoolctl import threadpool_info
+from edgetwin.dictionary.sparse import one_blas_thread
+
+def threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+with one_blas_thread():
+    before = threads()
+import spams
+with one_blas_thread():
+    print(len(threads()) > len(before), set(threads()))
+"""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True {1}\n"
 
 
 def call(name: str, **changes: object) -> None:

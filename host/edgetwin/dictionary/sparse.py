@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -203,6 +204,7 @@ class _BlasLimit:
         self._lock = threading.Lock()
         self._holders = 0
         self._pools: ThreadpoolController | None = None
+        self._imported = 0
         self._limiter: Any = None
 
     @contextmanager
@@ -211,8 +213,7 @@ class _BlasLimit:
         with self._lock:
             self._holders += 1
             if self._holders == 1:
-                self._pools = self._pools or ThreadpoolController()
-                self._limiter = self._pools.limit(limits=1, user_api="blas")
+                self._limiter = self._loaded().limit(limits=1, user_api="blas")
         try:
             yield
         finally:
@@ -220,6 +221,13 @@ class _BlasLimit:
                 self._holders -= 1
                 if self._holders == 0:
                     self._limiter.restore_original_limits()
+
+    def _loaded(self) -> ThreadpoolController:
+        """The libraries in this process. To look for them takes milliseconds, and they come with imported modules."""
+        if self._pools is None or self._imported != len(sys.modules):
+            self._imported = len(sys.modules)
+            self._pools = ThreadpoolController()
+        return self._pools
 
 
 one_blas_thread = _BlasLimit()
