@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edgetwin.bench.omp import BASELINES, Problem, compare, problems
+from edgetwin.bench.omp import BASELINES, Problem, compare, draw_baselines, problems
 from edgetwin.cli import app
 from edgetwin.errors import UserError
 
@@ -47,14 +47,21 @@ def test_without_matplotlib_a_picture_is_refused_before_anything_is_measured(tmp
     assert "edgetwin[report]" in str(result.exception)
 
 
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")])
+def test_a_picture_is_of_the_kind_that_its_ending_says(ending, start, tmp_path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need edgetwin[report]")
+    draw_baselines([compare(Problem(*BASELINES, 1, "naive", 100, 1))], tmp_path / f"p.{ending}")
+    assert (tmp_path / f"p.{ending}").read_bytes().startswith(start)
+
+
 def test_rows_are_printed_before_the_picture_is_drawn(tmp_path, monkeypatch) -> None:
     pytest.importorskip("matplotlib", reason="pictures need edgetwin[report]")
 
-    def fails(rows):
+    def fails(rows, path):
         raise UserError("disk full")
 
     monkeypatch.setattr("edgetwin.bench.omp.problems", lambda budget: [Problem(*BASELINES, 1, "naive", 100, 1)])
-    monkeypatch.setattr("edgetwin.bench.omp.baselines_picture", fails)
+    monkeypatch.setattr("edgetwin.bench.omp.draw_baselines", fails)
     result = CliRunner().invoke(app, ["bench", "omp", "--json", "--picture", str(tmp_path / "p.png")])
     assert isinstance(result.exception, UserError)
     assert len(json.loads(result.stdout)) == 1

@@ -30,7 +30,7 @@ from edgetwin.bench.cmi.images import (
     space_gain,
 )
 from edgetwin.bench.cmi.results import DYNAMIC, FLOAT, INT8, Confusion, File, FormResult, Results
-from edgetwin.bench.cmi.transfer import features, train_head
+from edgetwin.bench.cmi.transfer import Features, features, train_head
 from edgetwin.cli import main
 from edgetwin.data import DataError
 from edgetwin.errors import UserError
@@ -237,6 +237,13 @@ def test_a_head_on_features_becomes_what_it_becomes_in_the_whole_network(images,
     assert list(tested) == [1, 3]
     outputs = predict(whole, base.prepare(render(images.test.pixels, form)[0]))
     assert confusion == Confusion.of(outputs, images.test.labels)
+
+
+def test_a_head_whose_loss_is_no_number_is_one_clear_error(images, base):
+    wrong = Features(np.full((8, 4), np.nan, np.float32), images.train.labels[:8], 0)
+    network = load_keras().Sequential([load_keras().layers.Dense(1, activation="sigmoid")])
+    with pytest.raises(UserError, match="loss became nan in epoch 1"):
+        train_head(network, wrong, wrong, wrong, (2,))
 
 
 def test_features_are_the_same_whatever_the_batch_and_count_the_bytes_of_all_images(images, base):

@@ -339,6 +339,17 @@ def test_floats_that_only_move_become_int8() -> None:
         assert_exact(model)
 
 
+def test_just_below_a_half_is_no_half() -> None:
+    """In float32 0.49999997 + 0.5 is 1."""
+    m = Network()
+    below = float(np.nextafter(np.float32(0.5), np.float32(0)))
+    x, wide = m.tensor((1, 256), scale=below), m.tensor((1, 256), "float32")
+    m.operator("DEQUANTIZE", [x], [wide])
+    model = m.build([x], [m.unary("TANH", m.unary("QUANTIZE", wide, 1.0, 0), 1 / 128, 0)])
+    assert kernels_of(model) == ["lookup"]
+    assert_exact(model)
+
+
 def test_arithmetic_on_shapes_is_done_before() -> None:
     m = Network()
     x, y = m.activations(1, 4, 3), m.activations(1, 12)

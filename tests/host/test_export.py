@@ -27,7 +27,6 @@ from edgetwin.data import DataError
 from edgetwin.deploy import Model, ModelBundle
 from edgetwin.deploy.compiler.compile import compile_model
 from edgetwin.deploy.export import CARD, PAGE, SAMPLES, _aware, export, kept_samples, read_samples, too_lossy
-from edgetwin.deploy.model import quantise
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import OtherRunError
@@ -144,7 +143,7 @@ def test_the_int8_files_answer_nearly_as_keras_does(made) -> None:
 def test_tflm_runs_the_described_file_as_boards_do(made) -> None:
     content = file(made, "tflite")
     model = Model(compile_model(content))
-    inputs = quantise(made.trained.examples.test.inputs[:5], model.inputs[0])
+    inputs = model.inputs[0].quantised(made.trained.examples.test.inputs[:5])
     oracle = Tflm(content)
     expected = np.concatenate([oracle.invoke([row[np.newaxis]])[0] for row in inputs])
     np.testing.assert_array_equal(model.invoke(inputs), expected)

@@ -22,6 +22,7 @@ from edgetwin.nn.quantization import MODES, check_scale, convert, to_tflite
 from edgetwin.nn.recipe import load_recipe
 from edgetwin.nn.scoring import FIGURES, figure, lost
 from edgetwin.nn.subject import Subject
+from edgetwin.nn.trained import spread
 from edgetwin.nn.training import predict
 
 pytestmark = pytest.mark.timeout(600)
@@ -109,6 +110,14 @@ def test_many_inputs_are_answered_as_one_is(subject, files) -> None:
     at_once = interpreter.predict(inputs, done.append)
     np.testing.assert_array_equal(at_once, np.concatenate([interpreter.predict(sample[None]) for sample in inputs]))
     assert sum(done) == len(inputs)
+
+
+@pytest.mark.parametrize("count", [1, 256, 257, 511, 512, 60_000])
+def test_representative_inputs_are_spread_over_all(count) -> None:
+    chosen = spread(np.arange(count, dtype=np.float32))
+    assert len(chosen) == min(count, 256)
+    assert chosen[0] == 0 and chosen[-1] == count - 1
+    assert (np.abs(np.diff(chosen) - (count - 1) / max(len(chosen) - 1, 1)) < 1).all()
 
 
 def weight_scales(file: bytes, shape: tuple[int, ...]) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from edgetwin.dictionary import sparse_encode
 from edgetwin.dictionary.sparse import METHODS, one_blas_thread
 from edgetwin.errors import UserError
+from edgetwin.pictures import save_picture
 
-__all__ = ["BASELINES", "Comparison", "Problem", "baselines_picture", "compare", "problems"]
+__all__ = ["BASELINES", "Comparison", "Problem", "compare", "draw_baselines", "problems"]
 
 Float32Array = npt.NDArray[np.float32]
 #: Codes of signals (N, m) over atoms (n, m), s atoms each.
@@ -153,20 +154,18 @@ def _scikit_learn() -> Coder:
     return code
 
 
-def baselines_picture(rows: Sequence[Comparison]) -> bytes:
-    """A PNG of the time a signal of each algorithm at the size `BASELINES`, as the paper compares them.
+def draw_baselines(rows: Sequence[Comparison], path: Path) -> None:
+    """Writes a picture of the time a signal of each algorithm at the size `BASELINES`, as the paper compares them.
 
-    Raises UserError without matplotlib.
+    :func:`edgetwin.pictures.check_picture` says beforehand whether it can be drawn.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError("pictures need matplotlib: pip install 'edgetwin[report]'") from error
+    from matplotlib.figure import Figure
+
     here = [row for row in rows if (row.m, row.n, row.s, row.threads) == (*BASELINES, 1)]
     times = {_LABELS[row.peer]: 1e6 / row.peer_signals_per_second for row in here}
     times[_LABELS["batch"]] = 1e6 / float(np.median([row.signals_per_second for row in here]))
     ordered = dict(sorted(times.items(), key=lambda item: -item[1]))
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(7, 3), layout="constrained", dpi=150)
     axes = figure.subplots()
     bars = axes.barh(list(ordered), list(ordered.values()), color="tab:blue")
     axes.bar_label(bars, fmt="%.3g", padding=3)
@@ -174,9 +173,7 @@ def baselines_picture(rows: Sequence[Comparison]) -> bytes:
     axes.margins(x=0.15)
     axes.set_xlabel("microseconds a signal, one thread, float32")
     axes.set_title("OMP, m = {}, n = {}, s = {}".format(*BASELINES))
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=150)
-    return png.getvalue()
+    save_picture(figure, path)
 
 
 _LABELS = {

@@ -76,9 +76,10 @@ def dl4dt(
 
     Example: edgetwin bench dl4dt --data ~/datasets --only mnist
     """
-    from edgetwin.bench.dl4dt import BUDGETS, draw_figures, require_matplotlib, run, tables
+    from edgetwin.bench.dl4dt import BUDGETS, draw_figures, run, tables
     from edgetwin.files import write_atomically
     from edgetwin.nn.backend import require_keras
+    from edgetwin.pictures import require_matplotlib
 
     require_matplotlib()
     require_keras()
@@ -145,9 +146,9 @@ def cmi(
     from dataclasses import replace
 
     from edgetwin.bench.cmi import BUDGETS, choose_base, draw_picture, lines, load_images, require_images, run, tables
-    from edgetwin.deploy.pictures import check_picture
     from edgetwin.files import write_atomically
     from edgetwin.nn.backend import require_keras
+    from edgetwin.pictures import check_picture
 
     picture = output / "cmi.png"
     check_picture(picture)
@@ -178,7 +179,7 @@ def cmi(
 def omp(
     budget: Annotated[_Budget, typer.Option(help="smoke: seconds; full: all sizes, a few minutes.")] = _Budget.full,
     picture: Annotated[
-        Path | None, typer.Option(help="PNG of the algorithms' times side by side; needs the extra report.")
+        Path | None, typer.Option(help="Draw the algorithms' times side by side here: .png, .svg or .pdf.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of rows as JSON.")] = False,
 ) -> None:
@@ -189,9 +190,8 @@ def omp(
 
     Example: edgetwin bench omp --budget smoke
     """
-    from edgetwin.bench.omp import baselines_picture, compare, problems
-    from edgetwin.deploy.pictures import check_picture
-    from edgetwin.files import write_atomically
+    from edgetwin.bench.omp import compare, draw_baselines, problems
+    from edgetwin.pictures import check_picture
 
     if picture is not None:
         check_picture(picture)
@@ -207,7 +207,7 @@ def omp(
     else:
         Console().print(_omp_table(rows))
     if picture is not None:
-        write_atomically(picture, baselines_picture(rows))
+        draw_baselines(rows, picture)
 
 
 def _omp_table(rows: Sequence[Comparison]) -> Table:
@@ -263,7 +263,7 @@ def rate(
     from edgetwin.bench.rate import BUDGETS, Curves, codecs, measure, require_peers
     from edgetwin.bench.rate.tables import lines, recommendation_lines, tables
     from edgetwin.bench.rate.verdicts import verdicts
-    from edgetwin.deploy.pictures import check_picture
+    from edgetwin.pictures import check_picture
 
     if file is not None and sets:
         raise UserError("give FILE or --sets, not both")

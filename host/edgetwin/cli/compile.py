@@ -54,7 +54,7 @@ def compile_(
     from edgetwin.files import write_atomically
 
     if report is not None:
-        from edgetwin.deploy.pictures import check_picture
+        from edgetwin.pictures import check_picture
 
         check_picture(report)
     chosen = boards.find_board(board) if board is not None else None

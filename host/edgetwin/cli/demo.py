@@ -58,9 +58,10 @@ def _run(board_name: str, output: Path) -> tuple[dict[str, Any], Path]:
     from edgetwin.deploy import RecordingBundle
     from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
     from edgetwin.link import Session, load_key
+    from edgetwin.pictures import require_matplotlib
     from edgetwin.twin import Twin, compare
     from edgetwin.twin.collect import collect
-    from edgetwin.twin.report import require_matplotlib, write_report
+    from edgetwin.twin.report import write_report
 
     require_matplotlib()
     started = time.monotonic()

@@ -44,7 +44,6 @@ def invoke(
     import numpy as np
 
     from edgetwin.deploy import ModelBundle
-    from edgetwin.deploy.model import dequantise
     from edgetwin.files import write_atomically
     from edgetwin.link import Session, load_key
     from edgetwin.twin.inputs import load_inputs
@@ -64,11 +63,12 @@ def invoke(
         seconds = time.monotonic() - started
         board = session.info.board
     outputs = {info.name: np.stack([row[i] for row in rows]) for i, info in enumerate(bundle.outputs)}
-    scores = {info.name: dequantise(outputs[info.name], info) for info in bundle.outputs}
+    scores = {info.name: info.real(outputs[info.name]) for info in bundle.outputs}
     labels = labels_of(bundle, scores[bundle.outputs[0].name]) if len(scores) == 1 else None
     if output is not None:
         arrays = scores if real else outputs
-        write_atomically(output, npz_bytes(arrays if labels is None else arrays | {"label": np.array(labels)}))
+        # An output of that name stays what it is.
+        write_atomically(output, npz_bytes(arrays if labels is None else {"label": np.array(labels)} | arrays))
     result = {
         "board": board,
         "rows": len(rows),

@@ -117,8 +117,8 @@ def learn(
     """
     started = time.monotonic()
     from edgetwin.deploy.learning import LearningPlan, learn_bundle
-    from edgetwin.deploy.pictures import check_picture
     from edgetwin.deploy.training import open_training_set
+    from edgetwin.pictures import check_picture
     from edgetwin.twin import Twin
     from edgetwin.twin.wire import affordable, measure
 

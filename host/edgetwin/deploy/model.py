@@ -35,6 +35,7 @@ from edgetwin.deploy.container import (
 from edgetwin.deploy.metadata import Metadata, unpack_metadata
 from edgetwin.errors import UserError
 from edgetwin.files import write_atomically
+from edgetwin.signals.affine import dequantise, quantise
 
 __all__ = ["LayerInfo", "Model", "ModelBundle", "TensorInfo"]
 
@@ -70,6 +71,21 @@ class TensorInfo(NamedTuple):
     zero_point: int
     place: int  # bytes from the workspace's start
     size: int  # bytes
+
+    def quantised(self, values: npt.ArrayLike) -> Array:
+        """Real values in this tensor's type. Raises UserError for NaN, which has no nearest integer."""
+        real = np.asarray(values, np.float32)
+        if self.dtype == np.float32:
+            return real
+        if np.isnan(real).any():
+            raise UserError(f"the values for input {self.name} hold NaN: fill them in or drop their rows")
+        return quantise(real, self.scale, self.zero_point, self.dtype)
+
+    def real(self, values: Array) -> npt.NDArray[np.float32]:
+        """The real values that this tensor's stand for, float32."""
+        if self.dtype == np.float32:
+            return values.astype(np.float32)
+        return dequantise(values, self.scale, self.zero_point)
 
 
 class LayerInfo(NamedTuple):
@@ -213,11 +229,11 @@ class Model:
     def predict(self, x: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Any:
         """As :meth:`invoke` with real values, quantised as TensorFlow Lite does (nearest, halves away from zero,
         saturated), and the real values of the outputs, float32."""
-        arrays = [quantise(array, info) for array, info in zip(self._listed(x), self.inputs, strict=True)]
+        arrays = [info.quantised(array) for array, info in zip(self._listed(x), self.inputs, strict=True)]
         results = self.invoke(arrays)
         if len(self.outputs) == 1:
-            return dequantise(results, self.outputs[0])
-        return [dequantise(array, info) for array, info in zip(results, self.outputs, strict=True)]
+            return self.outputs[0].real(results)
+        return [info.real(array) for array, info in zip(results, self.outputs, strict=True)]
 
     def trace(self, x: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.int8]]:
         """One invocation, and what each layer of ``bundle.layers`` has written: the bytes of the tensor that is
@@ -252,32 +268,6 @@ class Model:
                 f"the inputs have {', '.join(str(len(rows)) for rows in stacked)} rows: give as many of each"
             )
         return stacked, len(stacked[0])
-
-
-def quantise(values: npt.ArrayLike, info: TensorInfo) -> Array:
-    """Real values in a tensor's type, as TensorFlow Lite's QUANTIZE: the nearest, halves away from zero, saturated.
-
-    Raises UserError for NaN, which has no nearest.
-    """
-    real = np.asarray(values, np.float32)
-    if info.dtype == np.float32:
-        return real
-    if np.isnan(real).any():
-        raise UserError(f"the values for input {info.name} hold NaN: fill them in or drop their rows")
-    scaled = (real / np.float32(info.scale)).astype(np.float64)  # in float32, 0.49999997 + 0.5 is 1
-    nearest = np.trunc(scaled + np.copysign(0.5, scaled)) + info.zero_point
-    quantised: Array = np.clip(nearest, -128, 127).astype(np.int8)
-    return quantised
-
-
-def dequantise(values: Array, info: TensorInfo) -> npt.NDArray[np.float32]:
-    """Real values of a tensor: scale * (q - zero_point), float32."""
-    if info.dtype == np.float32:
-        return values.astype(np.float32)
-    real: npt.NDArray[np.float32] = np.float32(info.scale) * (values.astype(np.int32) - info.zero_point).astype(
-        np.float32
-    )
-    return real
 
 
 def _open(bundle: bytes) -> core.Model:

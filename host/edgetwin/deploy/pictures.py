@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgetwin.dictionary.target import SearchResult
-from edgetwin.errors import UserError
-from edgetwin.files import write_atomically
+from edgetwin.pictures import check_picture, save_picture
 
-__all__ = ["AtomPicture", "check_picture"]
+__all__ = ["AtomPicture"]
 
-FORMATS = (".png", ".svg", ".pdf")
 # Panels that a person can still look at: atoms as images a row and rows of them; atoms as traces likewise.
 IMAGE_COLUMNS, IMAGE_ROWS = 24, 12
 TRACE_COLUMNS, TRACE_ROWS = 6, 5
@@ -47,7 +43,10 @@ class AtomPicture:
     search: SearchResult | None = None
 
     def save(self, path: Path) -> None:
-        """Writes the picture as the ending of `path` says. Raises UserError as :func:`check_picture`."""
+        """Writes the picture as the ending of `path` says.
+
+        Raises UserError as :func:`~edgetwin.pictures.check_picture`.
+        """
         check_picture(path)
         from matplotlib.figure import Figure
 
@@ -63,9 +62,7 @@ class AtomPicture:
         self._draw_errors(axes[0])
         if self.search is not None:
             _draw_search(axes[1], self.search)
-        content = io.BytesIO()
-        figure.savefig(content, format=path.suffix[1:].lower())
-        write_atomically(path, content.getvalue())
+        save_picture(figure, path)
 
     def _atoms_height(self) -> float:
         """Inches of the upper part, the title included."""
@@ -128,16 +125,6 @@ class AtomPicture:
         )
         axis.xaxis.get_major_locator().set_params(integer=True)
         _finish(axis, "iteration", "‖Y − XD‖ / √(N m)")
-
-
-def check_picture(path: Path) -> None:
-    """Raises UserError for an ending that is no picture's, or without matplotlib: better said before long work."""
-    if path.suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: not a known kind of picture; give one of {', '.join(FORMATS)}")
-    if path.is_dir():
-        raise UserError(f"{path}: a folder, not a file")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("a picture needs matplotlib: pip install 'edgetwin[report]'")
 
 
 def _draw_search(axis: Any, search: SearchResult) -> None:

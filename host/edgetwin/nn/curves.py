@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgetwin.errors import UserError
-from edgetwin.files import write_atomically
+from edgetwin.pictures import require_matplotlib, save_picture
 
 __all__ = ["CURVES", "draw_curves"]
 
@@ -21,10 +19,9 @@ def draw_curves(title: str, history: Mapping[str, Sequence[float]], path: Path) 
 
     Raises UserError if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("the curves need matplotlib: pip install 'edgetwin[report]'") from None
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
     names = [name for name in ("loss", "accuracy") if name in history]
     figure: Any = Figure(figsize=(5 * len(names), 3.5), layout="constrained", dpi=120)
     figure.suptitle(title)
@@ -37,6 +34,4 @@ def draw_curves(title: str, history: Mapping[str, Sequence[float]], path: Path) 
         axes.set_ylabel(name)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix.removeprefix("."))
-    write_atomically(path, content.getvalue())
+    save_picture(figure, path)

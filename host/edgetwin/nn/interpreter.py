@@ -17,6 +17,7 @@ import tflite
 
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import no_greeting
+from edgetwin.signals.affine import dequantise, quantise
 
 __all__ = ["Interpreter"]
 
@@ -43,6 +44,7 @@ class Interpreter:
     def __init__(self, network: bytes, *, keep_tensors: bool = False) -> None:
         self._network, self._keep_tensors = network, keep_tensors
         self._interpreter = self._loaded()
+        self._others: list[Any] = []  # further threads'
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 
@@ -57,7 +59,8 @@ class Interpreter:
         parts = [inputs[start : start + PART] for start in range(0, len(inputs), PART)]
         threads = min(os.cpu_count() or 1, MOST_THREADS, len(parts))
         idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for interpreter in [self._interpreter, *(self._loaded() for _ in range(threads - 1))]:
+        self._others += (self._loaded() for _ in range(threads - 1 - len(self._others)))
+        for interpreter in (self._interpreter, *self._others):
             idle.put(interpreter)
 
         def run(part: Float32Array) -> Float32Array:
@@ -136,16 +139,9 @@ class Interpreter:
 
 
 def _quantised(values: Float32Array, tensor: dict[str, Any]) -> npt.NDArray[Any]:
-    if tensor["dtype"] == np.float32:
-        return values
     scale, zero_point = tensor["quantization"]
-    limits = np.iinfo(tensor["dtype"])
-    quantised: npt.NDArray[Any] = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
-    return quantised.astype(tensor["dtype"])
+    return values if tensor["dtype"] == np.float32 else quantise(values, scale, zero_point, tensor["dtype"])
 
 
 def _real(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Float32Array:
-    if values.dtype == np.float32:
-        return values
-    scale, zero_point = tensor["quantization"]
-    return np.float32(scale) * (values.astype(np.float32) - np.float32(zero_point))
+    return values if values.dtype == np.float32 else dequantise(values, *tensor["quantization"])

@@ -44,7 +44,7 @@ class TrainedNetwork:
 
 def spread(inputs: Float32Array) -> Float32Array:
     """At most :data:`REPRESENTATIVE` of inputs (N, ...), at equal distances."""
-    return inputs[:: max(1, len(inputs) // REPRESENTATIVE)][:REPRESENTATIVE]
+    return inputs[np.linspace(0, len(inputs) - 1, min(REPRESENTATIVE, len(inputs))).round().astype(np.intp)]
 
 
 def default_output(recipe: Path) -> Path:

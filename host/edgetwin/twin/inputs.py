@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgetwin.data import read_samples
 from edgetwin.deploy import ModelBundle
-from edgetwin.deploy.model import TensorInfo, quantise
+from edgetwin.deploy.model import TensorInfo
 from edgetwin.errors import UserError
 from edgetwin.twin.meaning import preprocessing_of
 
@@ -78,7 +78,7 @@ def _rows(array: npt.NDArray[Any], info: TensorInfo, path: Path) -> npt.NDArray[
     rows = array.reshape(-1, *info.shape)
     if rows.dtype == info.dtype:
         return np.ascontiguousarray(rows)
-    return quantise(_checked(rows, path), info)
+    return info.quantised(_checked(rows, path))
 
 
 def _checked(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetwin.errors import UserError
 from edgetwin.files import write_atomically
+from edgetwin.pictures import require_matplotlib
 
 #: Channels and rows that are drawn at most: what a person can still look at.
 _MOST_CHANNELS = 6
@@ -70,12 +69,6 @@ def write_report(
         errors=_errors_svg(raw, reconstructed),
     )
     write_atomically(path, page.encode())
-
-
-def require_matplotlib() -> None:
-    """Raises UserError if matplotlib is not installed: better before long work than after."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("the report needs matplotlib: pip install 'edgetwin[report]'")
 
 
 def _new_figure(rows: int, height: float) -> tuple[Any, Any]:

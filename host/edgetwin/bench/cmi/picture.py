@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 from edgetwin.bench.cmi.results import DYNAMIC, FLOAT, Confusion, FormResult, Results
-from edgetwin.files import write_atomically
+from edgetwin.pictures import save_picture
 
 __all__ = ["draw_picture"]
 
@@ -19,7 +18,7 @@ TITLES = {FLOAT: "float32", DYNAMIC: "dynamic range"}
 def draw_picture(results: Results, path: Path) -> None:
     """Writes the picture as the ending of `path` says.
 
-    :func:`edgetwin.deploy.pictures.check_picture` says beforehand whether it can be drawn.
+    :func:`edgetwin.pictures.check_picture` says beforehand whether it can be drawn.
     """
     from matplotlib.figure import Figure
 
@@ -41,9 +40,7 @@ def draw_picture(results: Results, path: Path) -> None:
         confusion = results.files[mode].confusion
         assert confusion is not None
         _draw_confusion(axis, confusion, results.classes, TITLES[mode])
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower(), metadata={"Software": None})
-    write_atomically(path, content.getvalue())
+    save_picture(figure, path)
 
 
 def _title(found: FormResult) -> str:

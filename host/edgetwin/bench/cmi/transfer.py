@@ -6,6 +6,7 @@ becomes what it would in the whole network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from edgetwin.bench.cmi.base import Base
 from edgetwin.bench.cmi.data import ImageSet
 from edgetwin.bench.cmi.images import Form, render
 from edgetwin.bench.cmi.results import Confusion
+from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.training import predict
 
@@ -71,7 +73,7 @@ def train_head(
     """Trains the last layer of `network` in place, by Adam, for as many epochs as the last of `epochs`.
 
     Returns loss and accuracy of each epoch by Keras' names, the test accuracy after `epochs`, and what the test images
-    are taken for at the end. It depends on the backend's seed.
+    are taken for at the end. It depends on the backend's seed. Raises UserError if the loss is no longer a number.
     """
     keras = load_keras()
     # The layer is the network's own: what it learns here, the network has learned.
@@ -81,8 +83,11 @@ def train_head(
     tested: dict[int, float] = {}
     confusion = Confusion()
 
-    def finished(epoch: int, logs: object) -> None:
+    def finished(epoch: int, logs: dict[str, float]) -> None:
         nonlocal confusion
+        if not math.isfinite(logs["loss"]):
+            found = f"the head's loss became {logs['loss']} in epoch {epoch + 1}"
+            raise UserError(f"{found}: look for extreme values in the weights of the base")
         if epoch + 1 in epochs:
             confusion = Confusion.of(predict(head, test.values), test.labels)
             tested[epoch + 1] = confusion.accuracy

@@ -6,8 +6,8 @@ Framework", Ital-IA 2024. How each is read and what differs: docs/dl4dt.md.
 
 from edgetwin.bench.dl4dt.budget import BUDGETS, PARTS, Budget
 from edgetwin.bench.dl4dt.experiment import run
-from edgetwin.bench.dl4dt.figures import draw_figures, require_matplotlib
+from edgetwin.bench.dl4dt.figures import draw_figures
 from edgetwin.bench.dl4dt.results import Results
 from edgetwin.bench.dl4dt.tables import tables
 
-__all__ = ["BUDGETS", "PARTS", "Budget", "Results", "draw_figures", "require_matplotlib", "run", "tables"]
+__all__ = ["BUDGETS", "PARTS", "Budget", "Results", "draw_figures", "run", "tables"]

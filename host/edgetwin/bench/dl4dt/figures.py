@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,9 @@ from edgetwin.bench.dl4dt.results import (
     Telemetry,
 )
 from edgetwin.bench.dl4dt.tables import TITLES
-from edgetwin.errors import UserError
-from edgetwin.files import write_atomically
+from edgetwin.pictures import require_matplotlib, save_picture
 
-__all__ = ["draw_figures", "require_matplotlib"]
+__all__ = ["draw_figures"]
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -37,12 +34,6 @@ SMALL = 8
 EXAMPLE_IMAGES = 12
 EXAMPLE_SERIES = 3
 EXAMPLE_ROWS = 400
-
-
-def require_matplotlib() -> None:
-    """Raises UserError if matplotlib is not installed: better before long work than after."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("the figures need matplotlib: pip install 'edgetwin[report]'")
 
 
 def draw_figures(results: Results, examples: Sequence[Example], folder: Path) -> list[Path]:
@@ -68,9 +59,7 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _save(figure: Any, path: Path) -> Path:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    write_atomically(path, content.getvalue())
+    save_picture(figure, path)
     return path
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgetwin.bench.rate.curves import CODECS, Curves, Row
-from edgetwin.files import write_atomically
+from edgetwin.pictures import save_picture
 
 __all__ = ["draw_curves"]
 
@@ -37,7 +36,7 @@ _APART = 0.038
 def draw_curves(curves: Curves, path: Path) -> None:
     """Writes the picture as the ending of `path` says. Raises UserError where it cannot be written.
 
-    :func:`edgetwin.deploy.pictures.check_picture` says beforehand whether it can be drawn.
+    :func:`edgetwin.pictures.check_picture` says beforehand whether it can be drawn.
     """
     from matplotlib.figure import Figure
 
@@ -50,9 +49,7 @@ def draw_curves(curves: Curves, path: Path) -> None:
         axis.set_axis_off()
     for axis, name in zip(axes, names, strict=False):
         _draw_panel(axis, name, curves.of(name))
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower())
-    write_atomically(path, content.getvalue())
+    save_picture(figure, path)
 
 
 def _draw_panel(axis: Any, name: str, rows: dict[tuple[str, float], Row]) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from edgetwin.deploy.compiler.fixed_point import activation_range
 from edgetwin.deploy.compiler.graph import Graph, Operator, Tensor
 from edgetwin.deploy.compiler.layers import Constant, Layer, Overlap, Place, Program
+from edgetwin.deploy.compiler.lowering.operands import quantized
+from edgetwin.signals.affine import dequantise, quantise
 
 __all__ = ["merge_lookups", "simplify"]
 
@@ -195,11 +197,9 @@ def _make_tables(graph: Graph) -> None:
     for operator in graph.operators:
         source, output = widened.get(operator.input(0)), operator.outputs[0]
         if operator.code == "QUANTIZE" and source is not None and source.dtype == output.dtype == np.int8:
-            reals = source.scale * (np.arange(-128, 128) - source.zero_point).astype(np.float32)
-            exact = reals / output.scale  # float32 as in the kernels, halves away from zero
-            nearest = np.trunc(exact + np.copysign(np.float32(0.5), exact)) + output.zero_point
+            before, after = quantized(operator, source, output)
             operator.code, operator.inputs = "LOOKUP", [source]
-            operator.options = {"table": np.clip(nearest, -128, 127).astype(np.int8)}
+            operator.options = {"table": quantise(dequantise(np.arange(-128, 128), *before), *after, np.int8)}
 
 
 def _fuse_padding(graph: Graph) -> None:

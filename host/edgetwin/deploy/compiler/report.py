@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgetwin.deploy.compiler.compile import Compiled
 from edgetwin.deploy.compiler.layers import Buffer, Layer
-from edgetwin.files import write_atomically
+from edgetwin.pictures import check_picture, save_picture
 
 __all__ = ["LayerRow", "deciding_tensors", "layer_rows", "save_memory_map"]
 
@@ -60,8 +59,6 @@ def save_memory_map(compiled: Compiled, path: Path) -> None:
 
     Raises UserError for an ending that is no picture's, without matplotlib, or where the file cannot be written.
     """
-    from edgetwin.deploy.pictures import check_picture
-
     check_picture(path)
     from matplotlib.figure import Figure
 
@@ -87,9 +84,7 @@ def save_memory_map(compiled: Compiled, path: Path) -> None:
     axes.set_title(title, loc="left")
     handles = [axes.bar(0, 0, color=colour, label=kind) for kind, colour in _COLOURS.items()]
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:])
-    write_atomically(path, picture.getvalue())
+    save_picture(figure, path)
 
 
 def _draw_buffer(axes: Any, compiled: Compiled, buffer: Buffer, place: int) -> None:
