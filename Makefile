@@ -17,7 +17,7 @@ demo: packages-$(or $(if $(filter native,$(BOARD)),native),$(if $(filter riscv%,
 	$(BIN)/edgetwin demo --board $(BOARD)
 
 test: lint
-	$(BIN)/python -m pytest -rs -n 2
+	$(BIN)/python -m pytest -rs -n 2 --dist worksteal
 
 lint: packages-test $(VENV)/.edgetwin-dev
 	PYTHON=$(BIN)/python tools/lint.sh

@@ -324,6 +324,48 @@ def test_what_a_board_cannot_run_is_said_with_its_remedy(
         assert session.invoke([np.arange(-4, 4, dtype=np.int8)[None]])[0].min() == 0
 
 
+def dense() -> bytes:
+    """A layer that is packed in another way for Helium."""
+    model = ModelBuilder()
+    x, y = model.tensor((1, 40), scale=0.5), model.tensor((1, 5), scale=0.5)
+    weights = np.random.default_rng(0).integers(-127, 128, (5, 40))
+    model.operator("FULLY_CONNECTED", [x, model.tensor((5, 40), scale=0.01, data=weights), -1], [y])
+    return model.build([x], [y])
+
+
+def test_a_linked_model_that_would_not_run_is_refused_before_anything_is_built(
+    bundle: ModelBundle, tmp_path: Path
+) -> None:
+    bundle.save(tmp_path / "network.etm")
+    for target in ("portable", "helium"):
+        (tmp_path / f"{target}.etm").write_bytes(compile_model(dense(), target))
+    words = ("--model", "helium.etm", "--kernels", "helium.etm")
+    said = edgetwin("build", "--board", "microbit", *words[:2], cwd=tmp_path, code=2)
+    assert "packed for helium, which microbit does not have: compile it with --board microbit" in str(said)
+    assert edgetwin("build", "--board", "microbit", *words, cwd=tmp_path, code=2) == said
+    for kernels in ("none", "portable.etm"):
+        said = edgetwin("run", "--board", "native", "-m", "network.etm", "--kernels", kernels, cwd=tmp_path, code=2)
+        assert f"the model needs kernels that --kernels {kernels} does not link: leave --kernels out" in str(said)
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize("name", ["native", "mps3-an547"])
+def test_a_linked_model_for_helium_is_validated_without_another(
+    name: str, need_board: Callable[[str], Board], tmp_path: Path
+) -> None:
+    board = need_board(name)
+    (tmp_path / "m.etm").write_bytes(compile_model(network(8), "helium"))
+    bundle = ModelBundle.load(tmp_path / "m.etm")
+    np.save(tmp_path / "X.npy", rows_of(bundle, 3))
+    firmware = boards.build(board, tmp_path, key=load_key(None), model=tmp_path / "m.etm", kernels=tmp_path / "m.etm")
+    with boards.run(board, firmware) as node:
+        with Session(node.url, load_key(None), timeout=10.0) as session:
+            assert session.info.model_id == bundle.id
+        words = ("--model", "m.etm", "--data", "X.npy", "--layers", "--json")
+        result = edgetwin("validate", node.url, *words, cwd=tmp_path)
+    assert (result["differing_values"], result["tensors"]) == (0, 3 * sum(layer.size > 0 for layer in bundle.layers))
+
+
 def test_a_model_too_large_for_slot_or_memory_says_by_how_much(
     need_board: Callable[[str], Board], tmp_path: Path
 ) -> None:

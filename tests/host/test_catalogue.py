@@ -134,12 +134,28 @@ def test_without_a_folder_the_message_says_how_to_name_one(no_folder):
         (classes((2, 5), np.array([0, -1])), "lacks a class"),
         (classes((2, 5), np.array([0, 1])) | {"x_test": np.ones((2, 6))}, "differ in shape"),
         (classes((2, 5), np.array([0, 1])) | {"x_train": np.full((2, 5), np.nan)}, "not finite"),
+        (classes((2, 5), np.array([0, 1])) | {"x_train": np.full((2, 5), 1e300)}, "not finite"),
+        (classes((2, 5), np.array([0, 1.5])), "lacks a class"),
+        (classes((2, 5), np.array([0, np.nan])), "lacks a class"),
+        (classes((2, 5), np.array(["cat", "dog"])), "y_train is <U3 of shape .* numbers"),
+        (classes((2, 5), np.array([0, 1])) | {"y_test": np.array(["0", "1"])}, "y_test is <U1"),
+        (classes((2, 5), np.array([0, 1])) | {"x_train": np.float32(1)}, r"x_train is float32 of shape \(\)"),
+        (classes((2, 5), np.array([0, 1])) | {"x_test": np.full((2, 5), "1")}, "x_test is <U1"),
+        (classes((2, 5), np.array([0, 1])) | {"y_test": np.array([0, 9])}, "y_test has class 9, which y_train lacks"),
+        (classes((2, 5), np.array([1, 3])) | {"y_test": np.array([1, 2])}, "y_test has class 2, which y_train lacks"),
     ],
 )
 def test_another_data_set_under_the_name_is_refused(arrays, said, tmp_path):
     write(tmp_path / "ucr_forda" / "forda.npz", **arrays)
     with pytest.raises(DataError, match=said):
         load_labelled("forda", tmp_path)
+
+
+def test_a_validation_part_has_no_class_that_training_lacks(tmp_path):
+    arrays = classes((2, 28, 28), np.array([0, 1])) | {"x_val": np.zeros((1, 28, 28)), "y_val": np.array([2])}
+    write(tmp_path / "pneumoniamnist" / "pneumoniamnist.npz", **arrays)
+    with pytest.raises(DataError, match="y_val has class 2"):
+        load_labelled("pneumoniamnist", tmp_path)
 
 
 def test_a_cut_file_is_refused(tmp_path):

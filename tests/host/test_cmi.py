@@ -371,6 +371,13 @@ def test_class_folders_of_ones_own_take_its_place(tmp_path):
     assert (len(found.validation), len(found.test)) == (2, 4)
 
 
+def test_of_images_that_do_not_go_together_nothing_is_advised_that_the_command_lacks(tmp_path):
+    paint(tmp_path, ("ill", "well"))
+    (tmp_path / "ill" / "cut.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"cut.png .*; mend them or take them away \(a recipe's data.images can"):
+        load_images(None, tmp_path, side=SIDE, most=None, seed=0)
+
+
 def test_more_classes_than_two_are_refused(tmp_path):
     paint(tmp_path, ("a", "b", "c"))
     with pytest.raises(DataError, match="3 classes"):

@@ -216,6 +216,90 @@ def test_models_of_several_subgraphs_are_refused(monkeypatch) -> None:
     assert "has 2 subgraphs" in refusal(one_operator("TANH", "int8"))
 
 
+@pytest.mark.parametrize(
+    ("tensor", "what"),
+    [
+        ({"shape": (-1, 4), "scale": 0.1}, "dynamic or empty shape [-1, 4]"),
+        ({"shape": (0, 4), "scale": 0.1}, "dynamic or empty shape [0, 4]"),
+        ({"dtype": "int4", "scale": 0.1}, "is of a type that no kernel takes"),
+        ({"dtype": "uint8", "scale": 0.1}, "is a uint8 model"),
+        ({"dtype": "int32"}, "is an input or output of type int32"),
+        ({}, "is int8 without one scale"),
+        ({"scale": [0.1] * 4, "axis": 1}, "is int8 without one scale"),
+        ({"scale": 0.0}, "has the scale 0"),
+        ({"scale": 0.1, "zero_point": 300}, "has a zero point beyond int8"),
+        ({"scale": 0.1, "variable": True}, "an input is a constant or a state"),
+    ],
+)
+@pytest.mark.parametrize("passed_on", [False, True])
+def test_inputs_that_no_operator_reads_are_checked_as_those_that_one_does(tensor, what: str, passed_on: bool) -> None:
+    m = Network()
+    x, other = m.activations(1, 4), m.tensor(**{"shape": (1, 4), **tensor})
+    y = m.unary("TANH", x, 1 / 128, 0)
+    assert what in refusal(m.build([x, other], [y, other] if passed_on else [y]))
+
+
+def test_a_model_that_no_board_opens_is_refused_by_its_name() -> None:
+    m = Network()
+    x = m.activations(1, (1 << 24) + 4)
+    text = refusal(m.build([x], [m.unary("LOGISTIC", x, 1 / 256, -128)]))
+    assert text.startswith("model.tflite is beyond what a board runs") and "make its tensors smaller" in text
+
+
+def binary(code: str, shape: tuple[int, ...], second: np.ndarray, scale: float, **options) -> bytes:
+    """An operator on values of scale 1 and a constant of scale 1, or of none if it is int32."""
+    m = ModelBuilder()
+    x, y = m.tensor((4, 4), scale=1.0), m.tensor(shape, scale=scale)
+    constant = m.constant(second) if second.dtype == np.int32 else m.tensor(second.shape, scale=1.0, data=second)
+    m.operator(code, [x, constant], [y], **options)
+    return m.build([x], [y])
+
+
+def unary(code: str, scale: float, output_scale: float, **options) -> bytes:
+    m = Network()
+    x = m.activations(1, 256, scale=scale)
+    return m.build([x], [m.unary(code, x, output_scale, **options)])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda ratio: unary("QUANTIZE", 1.0, ratio),
+        lambda ratio: unary("RELU", 1.0, ratio),
+        lambda ratio: unary("LEAKY_RELU", 1.0, ratio, alpha=0.5),
+        lambda ratio: binary("MUL", (4, 4), np.ones((4, 4), np.int8), ratio),
+        lambda ratio: binary("MEAN", (4,), np.array([1], np.int32), ratio),
+        lambda ratio: binary("FULLY_CONNECTED", (4, 4), np.eye(4, dtype=np.int8), ratio),
+    ],
+    ids=["QUANTIZE", "RELU", "LEAKY_RELU", "MUL", "MEAN", "FULLY_CONNECTED"],
+)
+def test_scales_with_which_tflms_arithmetic_is_undefined_are_refused(request, model) -> None:
+    assert_exact(model(2.0**-29.1))
+    text = refusal(model(2.0**-30.1))
+    assert text.startswith(f"{request.node.callspec.id} (operator 0, ") and "output's scale is too small" in text
+
+
+@pytest.mark.parametrize(("scale", "output_scale"), [(0.1, 0.1 * 2**9.1), (0.1, 0.1 * 2**20), (1e-7, 1.2e-7)])
+def test_hard_swish_beyond_int16_shifts_is_refused(scale: float, output_scale: float) -> None:
+    assert refusal(unary("HARD_SWISH", scale, output_scale)).startswith("HARD_SWISH (operator 0, ")
+
+
+@pytest.mark.parametrize(("scale", "output_scale"), [(0.1, 0.1 * 2**8.9), (2e-7, 2.4e-7)])
+def test_hard_swish_within_int16_shifts_is_tflms(scale: float, output_scale: float) -> None:
+    assert_exact(unary("HARD_SWISH", scale, output_scale))
+
+
+def test_scales_at_which_6_is_no_int32_are_refused() -> None:
+    for scale in (1e-10, 1e-44):
+        assert "RELU6 (operator 0, tensor_1): its output's scale is too small" in refusal(unary("RELU6", scale, scale))
+
+
+def test_padding_that_takes_away_is_refused_where_it_keeps_the_size_too() -> None:
+    amounts = np.array([[1, -1], [0, 0]], np.int32)
+    assert "its amounts do not fit its output" in refusal(binary("PAD", (4, 4), amounts, 1.0))
+    assert kernels_of(binary("PAD", (4, 4), np.zeros((2, 2), np.int32), 1.0)) == []
+
+
 def test_operators_that_read_what_is_not_written_yet_are_refused() -> None:
     m = Network()
     x, y, z = (m.activations(1, 4) for _ in range(3))
@@ -602,6 +686,15 @@ def test_predict_takes_and_gives_real_values(network) -> None:
         model.predict(np.full((1, 8, 8, 3), np.nan))
 
 
+def test_values_that_are_no_real_numbers_are_refused_in_one_line(network) -> None:
+    _, model = network
+    rows = np.zeros((1, 8, 8, 3))
+    for x in (rows.astype(str), {"tensor_0": rows}, rows + 1j, rows.astype(object)):
+        with pytest.raises(UserError, match=r"the values for input tensor_0 are .*, not real numbers"):
+            model.predict(x)
+    np.testing.assert_array_equal(model.predict(rows.astype(bool)), model.predict(rows))
+
+
 def test_inputs_of_another_shape_or_type_are_refused_in_one_line(network) -> None:
     _, model = network
     for x, text in (
@@ -698,6 +791,16 @@ def test_a_bundle_describes_itself(network, tmp_path: Path) -> None:
     assert again.workspace_size == CoreModel(again.to_bytes()).workspace_size
 
 
+def test_inputs_or_outputs_of_one_name_get_numbers() -> None:
+    m = Network()
+    inputs = [m.activations(1, 4, name=name) for name in ("a", "a", "a:1", "a")]
+    total = m.activations(1, 4, name="a")
+    m.operator("ADD", inputs[:2], [total])
+    bundle = ModelBundle.from_bytes(compile_model(m.build(inputs, [total, total])))
+    assert [info.name for info in bundle.inputs] == ["a", "a:1", "a:1:1", "a:2"]
+    assert [info.name for info in bundle.outputs] == ["a", "a:1"]
+
+
 # Bad bundles
 
 
@@ -734,6 +837,17 @@ def test_bad_bundles_are_refused_by_name(network) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_refusal_says_what_helps(network) -> None:
+    bundle = network[1].bundle.to_bytes()
+    for content, remedy in (
+        (resealed(bundle, 0, b"\x02\x00"), "upgrade edgetwin"),
+        (resealed(bundle, 32 + 96, struct.pack("<H", 999)), "upgrade edgetwin"),
+        (resealed(bundle, 4, struct.pack("<I", 17)), "compile the model again"),
+    ):
+        with pytest.raises(BundleError, match=remedy):
+            Model(content)
+
+
 def test_a_hostile_payload_is_refused_or_harmless(network) -> None:
     """What passes the checks runs; ASan and fuzzing of the core stand behind this (tests/device)."""
     bundle = network[1].bundle.to_bytes()
@@ -761,7 +875,7 @@ def run(*arguments: str):
 def test_the_command_writes_a_bundle_and_says_what_it_takes(tmp_path: Path) -> None:
     source, target, picture = tmp_path / "m.tflite", tmp_path / "m.etm", tmp_path / "m.png"
     source.write_bytes(residual_network())
-    (tmp_path / "labels.txt").write_text("a\nb\n")
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
     result = run(
         str(source), "-o", str(target), "--board", "netduinoplus2", "--json", "--report", str(picture),
         "--labels", str(tmp_path / "labels.txt"),
@@ -771,7 +885,7 @@ def test_the_command_writes_a_bundle_and_says_what_it_takes(tmp_path: Path) -> N
     assert printed["flash_bytes"] == target.stat().st_size
     assert printed["arena_bytes"] == bundle.workspace_size and printed["id"] == f"{bundle.id:016x}"
     assert [layer["kernel"] for layer in printed["layers"]] == [layer.kernel for layer in bundle.layers]
-    assert bundle.metadata["labels"] == ["a", "b"] and picture.read_bytes()[:4] == b"\x89PNG"
+    assert bundle.metadata["labels"] == ["a", "b", "c", "d", "e"] and picture.read_bytes()[:4] == b"\x89PNG"
     assert "average_pool" in run(str(source), "-o", str(target)).stdout
 
 

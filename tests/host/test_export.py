@@ -23,10 +23,25 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from tflite_models import Tflm
 
+from edgetwin.cli.console import show_result
+from edgetwin.cli.export import _show as show_exported
+from edgetwin.cli.quantize import _show as show_quantised
 from edgetwin.data import DataError
 from edgetwin.deploy import Model, ModelBundle
+from edgetwin.deploy.card import render
 from edgetwin.deploy.compiler.compile import compile_model
-from edgetwin.deploy.export import CARD, PAGE, SAMPLES, _aware, export, kept_samples, read_samples, too_lossy
+from edgetwin.deploy.export import (
+    CARD,
+    PAGE,
+    SAMPLES,
+    Exported,
+    _aware,
+    _description,
+    export,
+    kept_samples,
+    read_samples,
+    too_lossy,
+)
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
 from edgetwin.nn.checkpoint import OtherRunError
@@ -36,7 +51,7 @@ from edgetwin.nn.exportable import check_layers
 from edgetwin.nn.interpreter import Interpreter
 from edgetwin.nn.onnx_export import OnnxNetwork, to_onnx
 from edgetwin.nn.recipe import load_recipe
-from edgetwin.nn.run import WEIGHTS, carry_out
+from edgetwin.nn.run import METRICS, WEIGHTS, carry_out
 from edgetwin.nn.tflite_metadata import read_entry, with_entry
 from edgetwin.nn.trained import load_trained
 from edgetwin.twin.inputs import load_inputs
@@ -196,6 +211,61 @@ def test_the_card_is_of_the_files(made) -> None:
     )
 
 
+def test_the_card_says_how_the_weights_were_trained(made) -> None:
+    metrics, origin = json.loads((made.folder / METRICS).read_text()), made.card["provenance"]
+    for key in ("budget", "epochs", "seed", "weights_sha256"):
+        assert origin[key] == metrics[key]
+    smoke = " --budget smoke" if origin["budget"] == "smoke" else ""
+    assert origin["command"] == f"edgetwin train {made.recipe}{smoke} && edgetwin export {made.recipe}"
+    assert f"seed {metrics['seed']}." in (made.folder / PAGE).read_text()
+
+
+@pytest.fixture
+def edited(pictures, tmp_path):
+    """The recipe of `pictures` in a folder of the same name, with some words replaced."""
+
+    def get(old, new):
+        assert old in IMAGES
+        (tmp_path / "small").mkdir(exist_ok=True)
+        (tmp_path / "small" / "recipe.toml").write_text(IMAGES.replace(old, new))
+        return tmp_path / "small"
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("seed = 1", "seed = 2"), ("3e-3", "1e-3"), ("batch_size = 8", "batch_size = 9")]
+)
+def test_weights_that_another_recipe_trained_are_refused(old, new, pictures, edited, tmp_path) -> None:
+    recipe = edited(old, new)
+    with pytest.raises(UserError, match=r"trained by another recipe than .*: run edgetwin train .* again"):
+        export(recipe, tmp_path / "out", weights=pictures.weights, data=pictures.data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_of_another_title_is_still_that_of_its_weights(pictures, edited) -> None:
+    recipe = edited("Dark and light", "Light and dark")
+    trained = load_trained(recipe, pictures.weights, pictures.data)
+    assert _description(trained, recipe, pictures.weights).provenance["epochs"] == 4
+
+
+@pytest.mark.parametrize("lacks", ["all metrics", "recipe_digest", "weights_sha256"])
+def test_how_unknown_weights_were_trained_is_not_said(lacks, pictures, tmp_path) -> None:
+    weights = tmp_path / "old ones" / WEIGHTS
+    weights.parent.mkdir()
+    weights.write_bytes(pictures.weights.read_bytes())
+    if lacks != "all metrics":
+        metrics = json.loads((pictures.folder / METRICS).read_text())
+        del metrics[lacks]
+        (weights.parent / METRICS).write_text(json.dumps(metrics))
+    origin = _description(pictures.trained, pictures.recipe, weights).provenance
+    assert origin["budget"] is origin["seed"] is None
+    assert origin["command"] == f"edgetwin export {pictures.recipe} --weights '{weights}'"
+    page = render({**pictures.card, "provenance": origin})
+    assert "How it was trained is not known" in page
+    assert "seed" not in page.lower()
+
+
 def test_the_cards_figures_are_those_of_the_files(pictures, telemetry) -> None:
     with np.load(pictures.folder / SAMPLES, allow_pickle=False) as samples:
         raw, labels = samples["raw"], samples["labels"]
@@ -346,6 +416,33 @@ def test_training_with_quantisation_in_mind_starts_anew_for_other_weights(monkey
     monkeypatch.setattr("edgetwin.nn.quantization_aware.fine_tune", fine_tune)
     monkeypatch.setattr("edgetwin.nn.quantization_aware.deployable", lambda aware: aware)
     assert _aware("these", tmp_path) == ("these", tmp_path)
+
+
+def test_what_that_training_gives_lies_beside_the_files_not_the_weights(
+    pictures, edited, monkeypatch, tmp_path
+) -> None:
+    folders = []
+
+    def stop(trained, folder):
+        folders.append(folder)
+        raise UserError("enough")
+
+    monkeypatch.setattr("edgetwin.deploy.export._aware", stop)
+    recipe = edited("[budget", "[quantization]\naware_epochs = 1\n[budget")
+    with pytest.raises(UserError, match="enough"):
+        export(recipe, tmp_path / "out", weights=pictures.weights, data=pictures.data)
+    assert folders == [tmp_path / "out"]
+
+
+def test_titles_and_folders_are_shown_as_they_are(pictures, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    odd = "[red]a[/red] [/b]"
+    show_result(odd, {}, {}, as_json=False)
+    show_exported(Exported({**pictures.card, "title": odd}, {}), Path(odd))
+    subject = SimpleNamespace(name=odd, test=[], task="classification")
+    show_quantised(subject, Path(odd), SimpleNamespace(reference=0.5, measured={}))
+    # A title that is longer than its table goes over several lines.
+    assert " ".join(capsys.readouterr().out.split()).count(odd) == 5
 
 
 def test_a_folder_that_takes_no_files_is_refused_before_anything_is_made(pictures, tmp_path) -> None:

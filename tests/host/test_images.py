@@ -51,7 +51,7 @@ def test_images_are_resized_and_converted_where_that_is_asked(folder):
     assert len(data.train) + len(data.test) == 21
 
 
-def test_bad_images_are_named_and_skipped_only_on_request(folder):
+def test_bad_images_are_named_and_skipped_only_on_request(folder, caplog):
     (folder / "cats" / "cut.png").write_bytes((folder / "cats" / "1.png").read_bytes()[:40])
     paint(folder / "dogs" / "grey.png", mode="L")
     paint(folder / "dogs" / "large.png", size=(9, 9))
@@ -59,8 +59,18 @@ def test_bad_images_are_named_and_skipped_only_on_request(folder):
         DataError, match=r"3 of 23 images.*cut.png \(cannot be read.*grey.png \(mode L, not RGB\), .*9x9"
     ):
         load_image_folder(folder)
+    assert not caplog.messages
     data = load_image_folder(folder, skip_bad=True)
     assert len(data.train) + len(data.test) == 20
+    (said,) = caplog.messages
+    assert f"{folder}: 3 of 23 images" in said
+    assert "cats/cut.png (cannot be read" in said
+    assert said.endswith("they are left out")
+
+
+def test_images_of_which_none_is_bad_are_skipped_without_a_word(folder, caplog):
+    load_image_folder(folder, skip_bad=True)
+    assert not caplog.messages
 
 
 def test_images_of_16_bits_are_not_clipped_to_white(folder):

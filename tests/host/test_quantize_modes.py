@@ -276,6 +276,23 @@ def test_arrays_that_do_not_fit_the_network_are_refused(arrays, said, subject, t
         Subject.of_file(tmp_path / "quarters.keras", tmp_path / "data.npz")
 
 
+def test_a_network_that_answers_with_neither_classes_nor_its_input_is_refused(keras, tmp_path) -> None:
+    labels = np.arange(4) % 2
+    np.savez(tmp_path / "plain.npz", x=np.ones((4, 6)))
+    np.savez(tmp_path / "labelled.npz", x=np.ones((4, 6)), y=labels)
+    np.savez(tmp_path / "series.npz", x=np.ones((4, 3, 2)), y=labels)
+    inputs = keras.Input((6,))
+    keras.Sequential([inputs, keras.layers.Reshape((3, 2))]).save(tmp_path / "series.keras")
+    for data in ("plain.npz", "labelled.npz"):
+        with pytest.raises(
+            UserError, match=r"answers with values of shape \(3, 2\): neither one a class nor its input"
+        ):
+            Subject.of_file(tmp_path / "series.keras", tmp_path / data)
+    keras.Sequential([keras.Input((3, 2)), keras.layers.ReLU()]).save(tmp_path / "same.keras")
+    with pytest.raises(UserError, match=r"has y, but .* leave y out"):
+        Subject.of_file(tmp_path / "same.keras", tmp_path / "series.npz")
+
+
 def test_networks_of_other_edges_are_refused(keras, tmp_path) -> None:
     np.savez(tmp_path / "data.npz", x=np.zeros((2, 3)), y=[0, 1])
     np.save(tmp_path / "plain.npy", np.zeros((2, 3)))
@@ -289,6 +306,8 @@ def test_networks_of_other_edges_are_refused(keras, tmp_path) -> None:
     keras.Sequential([inputs, keras.layers.Dense(2)]).save(tmp_path / "good.keras")
     with pytest.raises(UserError, match=r"plain.npy: not a readable .npz file"):
         Subject.of_file(tmp_path / "good.keras", tmp_path / "plain.npy")
+    with pytest.raises(UserError, match=r"none.npz: no such file"):
+        Subject.of_file(tmp_path / "good.keras", tmp_path / "none.npz")
 
 
 def test_outputs_that_are_no_numbers_have_no_figure() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ examples = 32
 [budget.full]
 epochs = 6
 """
+NETWORK = 'name = "cnn1d"\nparameters = { filters = 4, blocks = 2, dropout = 0.5 }'
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +180,26 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_epoch(recipe, da
     assert (tmp_path / "out" / CHECKPOINT).read_bytes() == before
 
 
+def test_weights_that_the_last_step_ruins_leave_no_checkpoint(recipe, data, tmp_path):
+    # The one step of an epoch has the finite loss of the first weights.
+    wild, at_once = ("learning_rate = 0.01", "learning_rate = 1e25"), ("= 16\nwarmup = 1", "= 500\nwarmup = 0")
+    ruin = recipe(wild, at_once, ("validation = 0.25", ""))
+    with pytest.raises(UserError, match=r"outputs became .* in epoch 1; no epoch was finished.*= 1e\+24"):
+        carry_out(ruin, "smoke", tmp_path / "out", data=data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_that_cannot_be_scored_leaves_no_weights(recipe, data, tmp_path, monkeypatch):
+    def with_a_hole(*given):
+        examples = load_examples(*given)
+        return replace(examples, test=replace(examples.test, inputs=examples.test.inputs * np.float32(np.nan)))
+
+    monkeypatch.setattr("edgetwin.nn.run.load_examples", with_a_hole)
+    with pytest.raises(UserError, match="NaN or infinite"):
+        carry_out(recipe(), "smoke", tmp_path / "out", data=data)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [CHECKPOINT]
+
+
 def test_a_checkpoint_of_another_run_is_refused(recipe, data, tmp_path):
     carry_out(recipe(), "smoke", tmp_path / "out", data=data)
     for other, budget in ((recipe(("noise = 0.1", "noise = 0.2")), "smoke"), (recipe(), "full")):
@@ -201,6 +223,11 @@ def test_weights_of_another_network_are_refused(recipe, tmp_path):
         (("filters = 4", "filter = 4"), "cnn1d has no parameter 'filter' but filters, blocks, kernel, dropout"),
         (("noise = 0.1", "noises = 0.1"), "augmentation.noises: Extra inputs"),
         (("learning_rate = 0.01", "learning_rate = 0"), "optimizer.learning_rate: .*greater than 0"),
+        (("learning_rate = 0.01", "learning_rate = inf"), "optimizer.learning_rate: .*finite"),
+        (("noise = 0.1", "noise = inf"), "augmentation.noise: .*finite"),
+        (("warmup = 1", "warmup = nan"), "schedule.warmup: "),
+        (("blocks = 2", "blocks = 0"), "architecture: .*cnn1d takes a finite blocks above 0, not 0$"),
+        (("dropout = 0.5", "dropout = -0.1"), "cnn1d takes a finite dropout of at least 0, not -0.1$"),
         (("epochs = 6", 'epochs = "six"'), "budget.full.epochs"),
         (('task = "classification"', 'task = "detection"'), "detection needs telemetry"),
         (("seed = 3", "seed = "), "cannot be read as TOML"),
@@ -214,6 +241,49 @@ def test_a_bad_recipe_is_refused_with_the_place(replacement, said, recipe):
 def test_a_missing_recipe_is_said(tmp_path):
     with pytest.raises(UserError, match="no such recipe"):
         load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "values"),
+    [
+        ("vgg16", "width", ["0", "-1", "inf", "nan"]),
+        ("dcae", "width", ["0.0", "-inf"]),
+        ("mobilenet", "width", ["-1"]),
+        ("dense_autoencoder", "depth", ["-1"]),
+        ("ds_cnn", "blocks", ["0", "-2"]),
+    ],
+)
+def test_a_network_of_no_layers_or_filters_is_refused_in_one_line(name, parameter, values, recipe):
+    for value in values:
+        with pytest.raises(UserError, match=f"{name} takes a finite {parameter} .*, not {value}$"):
+            recipe((NETWORK, f'name = "{name}"\nparameters = {{ {parameter} = {value} }}'))
+
+
+def test_more_filters_than_a_machine_can_count_are_refused(recipe):
+    wide = recipe((NETWORK, 'name = "dcae"\nparameters = { width = 1e308 }'))
+    with pytest.raises(UserError, match="dcae cannot be built for ecg5000"):
+        wide.build((28, 28, 1), 10)
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture", "shape", "said"),
+    [
+        ("reconstruction", "cnn1d", (32, 1), "cnn1d does not fit the task reconstruction: its output is 2, not 32x1"),
+        ("classification", "dcae", (28, 28, 1), "dcae does not fit the task classification: .* 28x28x1, not 2"),
+        ("reconstruction", "resnet20", (28, 28, 1), "resnet20 does not fit the task reconstruction"),
+    ],
+)
+def test_a_task_that_does_not_fit_the_network_is_said(task, architecture, shape, said, recipe):
+    wrong = recipe(('task = "classification"', f'task = "{task}"'), (NETWORK, f'name = "{architecture}"'))
+    with pytest.raises(UserError, match=said):
+        wrong.build(shape, 2)
+
+
+def test_one_logistic_unit_is_for_two_classes(recipe):
+    transfer = recipe((NETWORK, 'name = "vgg16_transfer"\nparameters = { width = 0.05 }'))
+    assert transfer.build((32, 32, 3), 2).output_shape == (None, 1)
+    with pytest.raises(UserError, match="its output is 1, not 10"):
+        transfer.build((32, 32, 3), 10)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +426,8 @@ def test_class_folders_of_images_are_learned_from(recipe, tmp_path):
     assert metrics["test_accuracy"] > 0.9
 
 
-def test_curves_are_drawn(tmp_path):
+@pytest.mark.parametrize("title", ["small", r"$\frac$ of [/b]"])
+def test_curves_are_drawn_under_any_title(title, tmp_path):
     pytest.importorskip("matplotlib")
-    draw_curves("small", {"loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "accuracy": [0.1, 0.4]}, tmp_path / "curves.png")
+    draw_curves(title, {"loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "accuracy": [0.1, 0.4]}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_the_whole_shelf_is_small() -> None:
 def test_every_recipe_has_its_entry() -> None:
     assert sorted(recipe.parent for recipe in SHELF.glob(f"*/{FILE}")) == ENTRIES
     assert shelf_table(SHELF) in (SHELF / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_models_that_commands_help_names_are_on_the_shelf() -> None:
+    verbs = list((SHELF.parent / "host" / "edgetwin" / "cli").glob("*.py"))
+    named = {name for verb in verbs for name in re.findall(r"(?<!/)\bmodels/(\w+)", verb.read_text(encoding="utf-8"))}
+    assert "autoencoder_asd" in named
+    assert named <= {folder.name for folder in ENTRIES}
 
 
 def test_files_are_those_of_the_card(folder: Path, card: dict) -> None:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from edgetwin.boards.kernels import kernel_list, model_kernels
+from edgetwin.boards.kernels import all_kernels, kernel_list, model_kernels
 from edgetwin.boards.registry import Board, Memory, find_board, sources
 from edgetwin.core import Dictionary, node_buffers_size
 from edgetwin.deploy import BundleError, ModelBundle, RecordingBundle
@@ -123,6 +123,8 @@ def build(
     }
     linked = Dictionary(blobs["dictionary"]) if dictionary else None
     linked_model = ModelBundle.load(model) if model else None
+    if linked_model is not None:
+        _check_model_kernels(linked_model, chosen, kernels)
     if recording:
         _check_recording(recording, blobs["recording"])
     compiler = _find_tool(chosen.compiler)
@@ -380,15 +382,31 @@ def _kernel_list(kernels: str | Path) -> str | None:
     """C source of the list that --kernels asks for; None for all."""
     if kernels == "all":
         return None
-    numbers = set() if kernels == "none" else _model_kernels(Path(kernels))
-    return kernel_list(sources() / "device" / "src", numbers)
+    return kernel_list(_core(), _asked_kernels(kernels))
 
 
-def _model_kernels(path: Path) -> set[int]:
+def _asked_kernels(kernels: str | Path) -> set[int]:
+    """Numbers of the kernels that --kernels asks for, which is not "all"."""
+    if kernels == "none":
+        return set()
+    path = Path(kernels)
     try:
         return model_kernels(_read_bundle(path))
     except BundleError as error:
         raise BuildError(f"{path}: {error}") from error
+
+
+def _check_model_kernels(model: ModelBundle, target: Board, kernels: str | Path) -> None:
+    """A node passes over a linked model with a kernel that it lacks (node_slots.c): say so before it is flashed."""
+    helium = target.is_native or "helium" in PORTS.get(target.core, [])
+    needed = model_kernels(model.bundle)
+    if needed - all_kernels(_core(), helium=helium):
+        raise BuildError(
+            f"the model is packed for {model.target}, which {target.name} does not have: compile it with "
+            f"--board {target.name}"
+        )
+    if kernels != "all" and needed - _asked_kernels(kernels):
+        raise BuildError(f"the model needs kernels that --kernels {kernels} does not link: leave --kernels out")
 
 
 def _check_model_room(model: ModelBundle, dictionary: Dictionary | None, target: Board, firmware: Firmware) -> None:
@@ -401,6 +419,10 @@ def _check_model_room(model: ModelBundle, dictionary: Dictionary | None, target:
             f"the model needs {needed} bytes of working memory, {target.name} has {arena}"
             f"{' beside the dictionary' if dictionary else ''}: {needed - arena} too many"
         )
+
+
+def _core() -> Path:
+    return sources() / "device" / "src"
 
 
 def _read_bundle(path: Path | None) -> bytes:

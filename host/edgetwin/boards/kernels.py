@@ -9,7 +9,7 @@ from pathlib import Path
 from edgetwin.deploy.container import Kind, unwrap
 from edgetwin.errors import UserError
 
-__all__ = ["kernel_list", "model_kernels"]
+__all__ = ["all_kernels", "kernel_list", "model_kernels"]
 
 _DEFINITION = re.compile(r"^const et_kernel et_kernel_(\w+) = \{\s*(\d+),", re.MULTILINE)
 _TENSOR_SIZE = 48
@@ -32,6 +32,15 @@ def model_kernels(bundle: bytes) -> set[int]:
     return numbers
 
 
+def all_kernels(core: Path, *, helium: bool) -> set[int]:
+    """Numbers of the kernels in ``et_kernels_all`` (kernels/all.c).
+
+    core : device/src
+    helium : for a core with Helium, or a computer
+    """
+    return {number for number, name in _kernels(core).items() if helium or not name.endswith("_helium")}
+
+
 def kernel_list(core: Path, numbers: set[int]) -> str:
     """C source of ``linked_kernels``, a list as ``et_kernels_all`` is, of the kernels with these numbers.
 
@@ -39,11 +48,7 @@ def kernel_list(core: Path, numbers: set[int]) -> str:
 
     Raises UserError if the core has no kernel of a number.
     """
-    names = {
-        int(number): name
-        for file in sorted(core.rglob("*.c"))
-        for name, number in _DEFINITION.findall(file.read_text(encoding="utf-8"))
-    }
+    names = _kernels(core)
     missing = sorted(numbers - names.keys())
     if missing:
         raise UserError(f"the model needs kernel {missing[0]}, which this version of edgetwin does not have: update it")
@@ -58,3 +63,12 @@ def kernel_list(core: Path, numbers: set[int]) -> str:
         f"const et_kernel *const linked_kernels[] = {{{''.join(f'&{name}, ' for name in chosen)}NULL}};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _kernels(core: Path) -> dict[int, str]:
+    """Names by number."""
+    return {
+        int(number): name
+        for file in sorted(core.rglob("*.c"))
+        for name, number in _DEFINITION.findall(file.read_text(encoding="utf-8"))
+    }

@@ -118,7 +118,7 @@ def _tracking() -> Iterator[Callable[[str, int], Callable[[], None]]]:
 @bench.command()
 def cmi(
     budget: Annotated[
-        _Budget, typer.Option(help="smoke: seconds, on a base that learned nothing; full: the paper's settings.")
+        _Budget, typer.Option(help="smoke: a minute, on a base that learned nothing; full: the paper's settings.")
     ] = _Budget.smoke,
     base: Annotated[
         str | None,

@@ -51,12 +51,14 @@ def compile_(
     from edgetwin.boards.room import model_room
     from edgetwin.deploy.compiler.compile import compile_to, target_of
     from edgetwin.deploy.compiler.report import layer_rows, save_memory_map
+    from edgetwin.deploy.sample_files import check_distinct
     from edgetwin.files import write_atomically
 
     if report is not None:
         from edgetwin.pictures import check_picture
 
         check_picture(report)
+    check_distinct(model, output, {"--labels": labels, "--report": report})
     chosen = boards.find_board(board) if board is not None else None
     if target is None:
         target = target_of(chosen.core) if chosen is not None else "portable"
@@ -64,6 +66,8 @@ def compile_(
         raise UserError(f"{chosen.name} does not run {target} models: leave --target out")
     metadata = {} if labels is None else {"labels": _read_labels(labels)}
     compiled = compile_to(model, target, metadata)
+    if labels is not None:
+        _check_labels(labels, metadata["labels"], compiled)
     room = model_room(chosen) if chosen is not None else None
     if chosen is not None and room is not None:
         _check_fit(compiled, chosen, room)
@@ -140,6 +144,17 @@ def _show_layers(rows: list[Any]) -> None:
 
 def _read_labels(path: Path) -> list[str]:
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path} as lines of text: {error}") from error
+    if not labels:
+        raise UserError(f"{path}: there are no labels in it: give one a line")
+    return labels
+
+
+def _check_labels(path: Path, labels: list[str], compiled: Compiled) -> None:
+    """Labels are of the values of a model's one output; a single value says which of two it is (twin/meaning.py)."""
+    outputs = compiled.graph.outputs
+    needed = max(outputs[0].size, 2)
+    if len(outputs) == 1 and len(labels) != needed:
+        raise UserError(f"{path}: the model's output {outputs[0].name} takes {needed} labels, not {len(labels)}")

@@ -48,7 +48,7 @@ def show_result(title: str, result: Mapping[str, Any], labels: Mapping[str, str]
     if as_json:
         print_json(result)
         return
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=escape(title), show_header=False, title_justify="left")
     table.add_column()
     table.add_column(justify="right")
     for key, label in labels.items():

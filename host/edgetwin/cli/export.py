@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,8 @@ def export(
     from edgetwin.nn.backend import require_keras
     from edgetwin.nn.trained import default_output
 
+    # SIGTERM, too, ends the converters and removes their files.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = output or default_output(model)
     check_writable(folder)
     require_keras()
@@ -58,18 +61,20 @@ _UNITS = {"classification": "points of accuracy", "detection": "points of area",
 def _show(exported: Exported, folder: Path) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     card: dict[str, Any] = exported.card
     test, name = card["test"], card["name"]
     of = {f"{name}.onnx": "onnx", f"{name}.tflite": "int8", f"{name}.int8.onnx": "qdq"}
-    table = Table(title=f"{card['title']}, in {folder}", box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    title = f"{card['title']}, in {folder}"
+    table = Table(title=escape(title), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     table.add_column("file", no_wrap=True)
     for column in ("bytes", card["figure"]):
         table.add_column(column, justify="right")
     table.add_row("Keras", "", f"{test['float']:.4f}")
     for file, content in exported.files.items():
-        table.add_row(file, f"{len(content):,}", f"{test[of[file]]:.4f}" if file in of else "")
+        table.add_row(escape(file), f"{len(content):,}", f"{test[of[file]]:.4f}" if file in of else "")
     Console().print(table)
     tflm = card["tflm_arena_bytes"]
     print(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from edgetwin.cli.console import progress_bar, show_result
+from edgetwin.cli.console import progress_bar, say, show_result
 from edgetwin.cli.options import AsJson, Insecure, KeyFile, ModelData, UploadedModel, Url
+from edgetwin.errors import UserError
 
 _LABELS = {
     "board": "board",
@@ -44,14 +45,19 @@ def invoke(
     import numpy as np
 
     from edgetwin.deploy import ModelBundle
+    from edgetwin.deploy.sample_files import check_distinct
     from edgetwin.files import write_atomically
     from edgetwin.link import Session, load_key
     from edgetwin.twin.inputs import load_inputs
     from edgetwin.twin.meaning import labels_of
     from edgetwin.twin.results import npz_bytes
 
+    if output is not None:
+        if output.suffix.lower() != ".npz":
+            raise UserError(f"{output}: outputs are written as .npz")
+        check_distinct(data, output, {"--model": model})
     bundle = ModelBundle.load(model)
-    inputs = load_inputs(data, bundle, raw=raw)
+    inputs = load_inputs(data, bundle, raw=raw, hint=say)
     rows = []
     with Session(url, load_key(key), insecure=insecure) as session, progress_bar() as bar:
         session.upload_model(bundle)

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,6 +116,7 @@ def learn(
     """
     started = time.monotonic()
     from edgetwin.deploy.learning import LearningPlan, learn_bundle
+    from edgetwin.deploy.sample_files import check_distinct
     from edgetwin.deploy.training import open_training_set
     from edgetwin.pictures import check_picture
     from edgetwin.twin import Twin
@@ -141,12 +141,10 @@ def learn(
         random_state=seed,
         n_jobs=-1 if jobs is None else jobs,
     )
-    if output.is_dir():
-        raise UserError(f"{output}: a folder, not a file")
     if picture is not None:
         check_picture(picture)
-    checkpoint = output.with_name(f"{output.name}.checkpoint")
-    _check_distinct(file, output, checkpoint, picture)
+    checkpoint = Path(f"{output}.checkpoint")
+    check_distinct(file, output, {"the checkpoint": checkpoint, "--picture": picture})
     training = open_training_set(file, window, rows_are_signals, size)
     with _watching(iterations) as (progress, searching, tell):
 
@@ -200,18 +198,6 @@ def _image_size(text: str | None) -> tuple[int, int] | None:
     if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise UserError(f"--image {text}: give height and width, e.g. 28x28")
     return int(height), int(width)
-
-
-def _check_distinct(file: Path, output: Path, checkpoint: Path, picture: Path | None) -> None:
-    """Raises UserError where two of them are one file, under whatever name."""
-    # FILE.npz:KEY is in FILE.npz.
-    source = file if file.exists() else Path(str(file).rpartition(":")[0] or file)
-    named = {"the input": source, "--output": output, "the checkpoint": checkpoint}
-    if picture is not None:
-        named["--picture"] = picture
-    for (one, path), (other, same) in combinations(named.items(), 2):
-        if path.resolve() == same.resolve() or (path.exists() and same.exists() and path.samefile(same)):
-            raise UserError(f"{same}: {one} and {other} would be one file: give another name")
 
 
 @contextmanager

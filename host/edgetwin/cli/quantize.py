@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -83,6 +84,8 @@ def quantize(
     from edgetwin.nn.subject import Subject
     from edgetwin.nn.trained import default_output, load_trained
 
+    # SIGTERM, too, ends the converters and removes their files.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [name for name in MODES if name in (mode or MODES)]
     folder = output or (Path("build", "models", model.stem) if model.suffix == _KERAS else default_output(model))
     check_writable(folder)
@@ -154,6 +157,7 @@ def _fine_tuned(trained: TrainedNetwork, folder: Path, *, resume: bool) -> Any:
 def _show(subject: Subject, folder: Path, comparison: Comparison) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from edgetwin.nn.scoring import FIGURES
@@ -161,7 +165,7 @@ def _show(subject: Subject, folder: Path, comparison: Comparison) -> None:
     figure = FIGURES[subject.task]
     loss = figure == "loss"
     title = f"{subject.name}, {len(subject.test):,} examples; files in {folder}"
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(title=escape(title), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     table.add_column("mode", no_wrap=True)
     for column in (figure, "% lost" if loss else "points lost", "bytes", "ms", "boards"):
         table.add_column(column, justify="right", no_wrap=True)

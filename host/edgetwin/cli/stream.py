@@ -59,11 +59,19 @@ def stream(
 
     Example: edgetwin stream socket://127.0.0.1:5555 --dictionary sensor.etd sensor.csv -o twin.npy
     """
+    from edgetwin.deploy.sample_files import check_distinct
     from edgetwin.link import Session, load_key
 
     one_of(dictionary, model)
     if model is not None and file is not None:
         raise UserError("--model takes the board's own source; for data of the host: edgetwin invoke")
+    if output is not None:
+        ending = ".npy" if model is None else ".npz"
+        if output.suffix.lower() != ending:
+            raise UserError(f"{output}: {'signals' if model is None else 'results'} are written as {ending}")
+        bundle = dictionary or model
+        assert bundle is not None
+        check_distinct(bundle, output, {"FILE": file})
     own = (0, windows, period, batch)
     session = Session(url, load_key(key), insecure=insecure)
     if dictionary is not None:

@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train the network of a recipe and test it. A run that is killed goes on with --resume.
 
-    Example: edgetwin train models/ecg5000_cnn1d --budget smoke
+    Example: edgetwin train models/autoencoder_asd --budget smoke
     """
     from edgetwin.errors import UserError
     from edgetwin.files import check_writable

@@ -64,6 +64,10 @@ def validate(
     one_of(dictionary, model)
     if (file is None) == (data is None):
         raise UserError("give the data to validate with: a file, or --data")
+    idle = {"--layers": layers, "--reference": reference} if dictionary else {"--full": full, "--allow-nan": allow_nan}
+    for option, given in idle.items():
+        if given:
+            raise UserError(f"{option} is for {'models' if dictionary else 'dictionaries'}: leave it out")
     source = file or data
     assert source is not None
     session = Session(url, load_key(key), insecure=insecure)
@@ -117,11 +121,6 @@ def _model(
     from edgetwin.twin.inputs import load_inputs
 
     bundle = ModelBundle.load(path)
-    if bundle.target != "portable" and reference is None:
-        raise UserError(
-            f"{path} is packed for {bundle.target} cores, which this computer is not: compile the same .tflite with "
-            "--target portable, and give that as --reference"
-        )
     host = Model(bundle if reference is None else ModelBundle.load(reference))
     inputs = load_inputs(data, bundle)
     with session, progress_bar() as bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ WIDE = ("I", "F")
 TEST_EVERY = 5
 # Most files that an error names.
 LISTED = 5
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def load_image_folder(
     folder : its class folders, sorted by name, are classes 0, 1, ...
     size : (height, width) to which all are resized; None: they must have one size
     mode : "L" (grey) or "RGB", to which all are converted; None: they must have one of these modes
-    skip_bad : leaves out images that cannot be read, or have not the mode or size that most have, else an error
+    skip_bad : leaves out images that cannot be read, or have not the mode or size that most have, and logs a warning
+        that names them; else an error
 
     Raises
     ------
@@ -71,13 +74,17 @@ def load_image_folder(
     parts = [_read(pillow, part, names, size, mode) for part in (split if is_split else [folder])]
     images = [image for part in parts for image in part]
     good, bad = _sorted_out(images)
-    if bad and not skip_bad:
+    if bad:
         named = ", ".join(f"{image.file.relative_to(folder)} ({image.fault})" for image in bad[:LISTED])
         more = f" and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
-        raise DataError(
-            f"{folder}: {len(bad)} of {len(images)} images do not go with the rest: {named}{more}; mend them, give a "
-            "size and a mode to convert to, or leave them out with skip_bad"
-        )
+        found = f"{folder}: {len(bad)} of {len(images)} images do not go with the rest: {named}{more}"
+        if not skip_bad:
+            raise DataError(
+                f"{found}; mend them or take them away (a recipe's data.images can convert them with size and mode, or "
+                "leave them out with skip_bad)"
+            )
+        # Without a handler of the user's, a line on stderr.
+        _LOG.warning("%s; they are left out", found)
     if is_split:
         tests = {id(image) for image in parts[1]}
     else:

@@ -25,6 +25,8 @@ IntArray = npt.NDArray[np.int64]
 
 # The parts of an .npz file as Keras keeps it.
 PARTS = ("x_train", "y_train", "x_test", "y_test")
+# Kinds of NumPy's types.
+_NUMBERS = "biuf"
 _FASHION_FOLDER = Path("fashion_mnist")
 # Where Debian's package dataset-fashion-mnist has it.
 _DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -68,16 +70,27 @@ def load_labelled(name: str, folder: Path | None = None) -> LabelledSignals:
 
 def _labelled(name: str, origin: Path | str, arrays: Arrays, raw: RawValues) -> LabelledSignals:
     """Checks shapes and values of x_PART, y_PART; the parts are train, test and perhaps val."""
-    shape = arrays["x_train"].shape[1:]
     parts: dict[str, tuple[Float32Array, IntArray]] = {}
     for part in ("train", "test", *(["val"] if "x_val" in arrays else [])):
-        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"].astype(np.int64)
-        signals = x.reshape(len(x), -1).astype(np.float32) / np.float32(raw.divisor)
-        if len(x) == 0 or y.shape != (len(x),) or not np.isfinite(signals).all() or y.min() < 0:
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        for key, array in (("x", x), ("y", y)):
+            if array.dtype.kind not in _NUMBERS or array.ndim == 0:
+                raise DataError(
+                    f"{origin}: {key}_{part} is {array.dtype} of shape {array.shape}: give an array of numbers"
+                )
+        with np.errstate(over="ignore", invalid="ignore"):
+            signals = x.reshape(len(x), -1).astype(np.float32) / np.float32(raw.divisor)
+            labels = y.astype(np.int64)
+        if not x.size or y.shape != (len(x),) or not np.isfinite(signals).all() or (labels != y).any() or y.min() < 0:
             raise DataError(f"{origin}: the {part} part is empty, not finite, or lacks a class for each signal")
-        if x.shape[1:] != shape:
+        parts[part] = signals, labels
+        if x.shape[1:] != arrays["x_train"].shape[1:]:
             raise DataError(f"{origin}: training and {part} signals differ in shape")
-        parts[part] = signals, y
+        if (unknown := np.setdiff1d(labels, parts["train"][1])).size:
+            raise DataError(
+                f"{origin}: y_{part} has class {unknown[0]}, which y_train lacks: give training signals of it"
+            )
+    shape = arrays["x_train"].shape[1:]
     names = class_names(name, int(parts["train"][1].max()) + 1)
     validation, validation_labels = parts.get("val", (None, None))
     return LabelledSignals(name, *parts["train"], *parts["test"], shape, validation, validation_labels, names, raw)

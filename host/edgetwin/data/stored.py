@@ -34,6 +34,8 @@ def absent(title: str, root: Path | None, file: str) -> DataError:
 
 def read_arrays(file: Path, *needed: str) -> Arrays:
     """The `needed` arrays of an .npz file; without any named, their names alone with nothing in them."""
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
     try:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

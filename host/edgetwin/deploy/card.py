@@ -94,7 +94,7 @@ def _origin(card: Mapping[str, Any]) -> str:
             f"of processor, Keras {origin['keras']} on {origin['backend']}, seed {origin['seed']}."
         )
     else:
-        trained = f"How it was trained is not known: no metrics lay beside the weights. Seed {origin['seed']}."
+        trained = "How it was trained is not known: beside the weights lay no metrics that name their recipe."
     if origin["aware_epochs"]:
         trained += f" The .tflite file is of {origin['aware_epochs']} epochs more, with quantisation in mind."
     recipe = f"Recipe: `recipe.toml`, sha256 `{origin['recipe_sha256']}`."

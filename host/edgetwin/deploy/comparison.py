@@ -13,6 +13,7 @@ from edgetwin.deploy.compiler.compile import compile_to
 from edgetwin.errors import UserError
 from edgetwin.nn.exportable import check_layers
 from edgetwin.nn.interpreter import Interpreter
+from edgetwin.nn.isolation import ending_converters
 from edgetwin.nn.noise import LayerNoise, layer_names, layer_noise
 from edgetwin.nn.quantization import Mode, to_tflite
 from edgetwin.nn.scoring import figure, lost
@@ -131,5 +132,5 @@ def convert_all(
         except UserError as error:
             return error
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_CONVERSIONS)) as pool:
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_CONVERSIONS)) as pool, ending_converters():
         yield from zip(modes, pool.map(convert, modes), strict=True)

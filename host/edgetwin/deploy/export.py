@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -32,7 +33,7 @@ from edgetwin.nn.onnx_export import OnnxNetwork, describe_onnx, to_onnx
 from edgetwin.nn.quantization import to_tflite
 from edgetwin.nn.recipe import FILE as RECIPE
 from edgetwin.nn.recipe import Recipe
-from edgetwin.nn.run import METRICS, WEIGHTS
+from edgetwin.nn.run import METRICS, WEIGHTS, recipe_digest
 from edgetwin.nn.scoring import FIGURES, MOST_LOST, figure, lost
 from edgetwin.nn.tflm import arena_bytes
 from edgetwin.nn.trained import TrainedNetwork, default_output, load_trained
@@ -78,9 +79,11 @@ def export(
 
     Raises
     ------
-    UserError : what the files are made of cannot be had, a layer has no form in them, a converter fails, or the float
-        ONNX file does not answer as Keras does. Whether int8 loses too much, :func:`too_lossy` says.
+    UserError : what the files are made of cannot be had, the weights are known to be of another recipe, a layer has no
+        form in the files, a converter fails, or the float ONNX file does not answer as Keras does. Whether int8 loses
+        too much, :func:`too_lossy` says.
     """
+    output = output or default_output(recipe)
     on_stage("loading weights and data")
     trained = load_trained(recipe, weights, data)
     check_layers(trained.model)
@@ -89,7 +92,7 @@ def export(
     network = trained.model
     if _is_aware(trained.recipe):
         on_stage(f"training {trained.recipe.quantization.aware_epochs} epochs on with quantisation in mind")
-        network = _aware(trained, source.parent)
+        network = _aware(trained, output)
     on_stage("converting to TensorFlow Lite")
     tflite = describe_tflite(to_tflite(network, trained.representative), description)
     on_stage("converting to ONNX")
@@ -112,7 +115,7 @@ def export(
     card = _card(trained, description, files, compiled, networks, on_stage)
     files[PAGE] = render(card).encode()
     files[CARD] = (json.dumps(card, indent=1) + "\n").encode()
-    _write(output or default_output(recipe), files)
+    _write(output, files)
     return Exported(card, files)
 
 
@@ -147,7 +150,7 @@ def read_samples(content: bytes, preprocessing: Preprocessing) -> ExampleSet:
 def _aware(trained: TrainedNetwork, folder: Path) -> Any:
     """The network trained on with quantisation in mind.
 
-    folder : of the weights, and of those that this training gives; what has been trained already is taken up
+    folder : of the weights that this training gives; what has been trained already is taken up
     """
     from edgetwin.nn.quantization_aware import deployable, fine_tune  # imports Keras, which a card is read without
 
@@ -165,9 +168,13 @@ def _is_aware(recipe: Recipe) -> bool:
 def _description(trained: TrainedNetwork, recipe: Path, weights: Path) -> Description:
     examples, told = trained.examples, trained.recipe
     digest = weights_digest(trained.model)
-    training = _training(weights, digest)
-    budget = f" --budget {training['budget']}" if training["budget"] not in (None, "full") else ""
-    folder = f"models/{trained.name}"
+    training = _training(told, recipe, weights, digest)
+    given = shlex.quote(recipe.as_posix())
+    if training["budget"] is None:
+        command = f"edgetwin export {given} --weights {shlex.quote(weights.as_posix())}"
+    else:
+        budget = "" if training["budget"] == "full" else f" --budget {training['budget']}"
+        command = f"edgetwin train {given}{budget} && edgetwin export {given}"
     return Description(
         name=trained.name,
         task=told.task,
@@ -177,25 +184,34 @@ def _description(trained: TrainedNetwork, recipe: Path, weights: Path) -> Descri
             "recipe_sha256": hashlib.sha256((recipe / RECIPE if recipe.is_dir() else recipe).read_bytes()).hexdigest(),
             "data": told.data.name,
             **training,
-            "seed": told.seed,
             "aware_epochs": told.quantization.aware_epochs if _is_aware(told) else 0,
             "weights_sha256": digest,
             "edgetwin": edgetwin.__version__,
-            "command": f"edgetwin train {folder}{budget} && edgetwin export {folder}",
+            "command": command,
         },
     )
 
 
-def _training(weights: Path, digest: str) -> dict[str, Any]:
-    """How the weights were trained, as the metrics beside them say, if those are theirs."""
-    keys = ("budget", "epochs", "cpu_seconds", "backend", "keras")
+def _training(told: Recipe, recipe: Path, weights: Path, digest: str) -> dict[str, Any]:
+    """How the weights were trained, as the metrics beside them say, if those are theirs; else None for each.
+
+    Raises UserError if they were trained by another recipe.
+    """
+    keys = ("budget", "epochs", "cpu_seconds", "backend", "keras", "seed")
+    unknown: dict[str, Any] = dict.fromkeys(keys)
     try:
         metrics = json.loads((weights.parent / METRICS).read_text(encoding="utf-8"))
-        if metrics["weights_sha256"] == digest:
-            return {key: metrics[key] for key in keys}
+        if metrics["weights_sha256"] != digest:
+            return unknown
+        trained_by, training = metrics["recipe_digest"], {key: metrics[key] for key in keys}
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return dict.fromkeys(keys)
+        return unknown
+    if trained_by != recipe_digest(told):
+        raise UserError(
+            f"{weights} were trained by another recipe than {recipe}: run edgetwin train {recipe} again, or give the "
+            "recipe that they are of"
+        )
+    return training
 
 
 def _card(

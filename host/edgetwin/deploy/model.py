@@ -51,7 +51,6 @@ _ERRORS: dict[int, type[BundleError]] = {
     error.status: error for error in (Truncated, UnknownVersion, ImpossibleField, MissingKernel, WrongTarget)
 }
 
-_AGAIN = "compile the model again"
 _REMEDIES = {
     UnknownVersion.status: "upgrade edgetwin",
     MissingKernel.status: "upgrade edgetwin",
@@ -73,8 +72,12 @@ class TensorInfo(NamedTuple):
     size: int  # bytes
 
     def quantised(self, values: npt.ArrayLike) -> Array:
-        """Real values in this tensor's type. Raises UserError for NaN, which has no nearest integer."""
-        real = np.asarray(values, np.float32)
+        """Real values in this tensor's type. Raises UserError for NaN, which has no nearest integer, and what is no
+        real number."""
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf":
+            raise UserError(f"the values for input {self.name} are {given.dtype}, not real numbers: convert them")
+        real = np.asarray(given, np.float32)
         if self.dtype == np.float32:
             return real
         if np.isnan(real).any():
@@ -275,9 +278,7 @@ def _open(bundle: bytes) -> core.Model:
     try:
         return core.Model(bundle)
     except core.CoreError as error:
-        remedy = (
-            "compile the model again" if error.status != WrongTarget.status else "compile it with --target portable"
-        )
+        remedy = _REMEDIES.get(error.status, "compile the model again")
         raise _ERRORS.get(error.status, ImpossibleField)(f"{error}: {remedy}") from error
 
 
@@ -287,8 +288,18 @@ def _tensor(payload: bytes, offset: int, name: str) -> TensorInfo:
 
 
 def _names(metadata: Metadata, key: str, count: int) -> list[str]:
-    """Names of the inputs or outputs; numbers where the metadata have none."""
+    """Names of the inputs or outputs; numbers where the metadata have none.
+
+    Files hold arrays by name, so a name that was there before gets ":1", and so on.
+    """
     names = metadata.get(key)
     if isinstance(names, list) and len(names) == count and all(isinstance(name, str) for name in names):
-        return names
+        repeats: dict[str, int] = {}
+        for name in names:
+            own = name
+            while own in repeats:
+                repeats[name] += 1
+                own = f"{name}:{repeats[name]}"
+            repeats[own] = 0
+        return list(repeats)
     return [f"{key[:-1]} {i}" for i in range(count)]

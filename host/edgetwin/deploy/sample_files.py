@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,13 +86,19 @@ def in_type(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     return result
 
 
-def check_distinct(source: Path, output: Path) -> None:
-    """Raises UserError where they are one file, under whatever name, or the output is a folder."""
+def check_distinct(source: Path, output: Path, others: Mapping[str, Path | None] | None = None) -> None:
+    """Raises UserError where two of them are one file, under whatever name, or the output is a folder.
+
+    others : by what they are called, such as "--report"; None for one that is not given
+    """
     source = source if source.exists() else Path(str(source).rpartition(":")[0] or source)  # FILE.npz:KEY
     if output.is_dir():
         raise UserError(f"{output}: a folder, not a file")
-    if source.resolve() == output.resolve() or (source.exists() and output.exists() and source.samefile(output)):
-        raise UserError(f"{output}: the input and --output would be one file: give another name")
+    named = {"the input": source, "--output": output, **(others or {})}
+    given = ((name, path) for name, path in named.items() if path is not None)
+    for (one, path), (other, same) in combinations(given, 2):
+        if path.resolve() == same.resolve() or (path.exists() and same.exists() and path.samefile(same)):
+            raise UserError(f"{same}: {one} and {other} would be one file: give another name")
 
 
 class RowWriter(Protocol):

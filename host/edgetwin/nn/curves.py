@@ -24,7 +24,7 @@ def draw_curves(title: str, history: Mapping[str, Sequence[float]], path: Path) 
 
     names = [name for name in ("loss", "accuracy") if name in history]
     figure: Any = Figure(figsize=(5 * len(names), 3.5), layout="constrained", dpi=120)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     for place, name in enumerate(names, start=1):
         axes = figure.add_subplot(1, len(names), place)
         for key, label, colour in ((name, "training", BLUE), (f"val_{name}", "validation", ORANGE)):

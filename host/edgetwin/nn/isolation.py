@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import numpy.typing as npt
 from edgetwin.errors import UserError
 from edgetwin.nn.backend import load_keras
 
-__all__ = ["convert_alone", "load_job"]
+__all__ = ["convert_alone", "ending_converters", "load_job"]
 
 NETWORK, REPRESENTATIVE = "network.keras", "representative.npy"
+# Converters of all threads.
+_running: set[subprocess.Popen[str]] = set()
 
 
 def convert_alone(
@@ -42,12 +46,37 @@ def convert_alone(
         folder = Path(name)
         model.save(folder / NETWORK)
         np.save(folder / REPRESENTATIVE, np.asarray(representative, np.float32))
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-        command = [sys.executable, "-m", module, name, *options]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
-        if done.returncode != 0:
-            raise UserError(f"{what} cannot convert {model.name}: {_reason(done)}")
+        # TensorFlow leaves files of its own where it is killed.
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TMPDIR": name}
+        with subprocess.Popen(
+            [sys.executable, "-m", module, name, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=environment,
+        ) as process:
+            _running.add(process)
+            try:
+                _, said = process.communicate()
+            finally:
+                process.kill()
+                _running.remove(process)
+        if process.returncode != 0:
+            raise UserError(f"{what} cannot convert {model.name}: {_reason(process.returncode, said)}")
         return [(folder / result).read_bytes() for result in results]
+
+
+@contextlib.contextmanager
+def ending_converters() -> Iterator[None]:
+    """Where its body ends by an exception, such as Ctrl-C, the converters that other threads wait for end too."""
+    try:
+        yield
+    except BaseException:
+        for process in tuple(_running):
+            process.kill()
+        raise
 
 
 def load_job(folder: Path) -> tuple[Any, npt.NDArray[np.float32]]:
@@ -56,8 +85,8 @@ def load_job(folder: Path) -> tuple[Any, npt.NDArray[np.float32]]:
     return model, np.load(folder / REPRESENTATIVE, allow_pickle=False)
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"the converter ended by {signal.Signals(-done.returncode).name}"
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"the converter ended with {done.returncode}"
+def _reason(code: int, said: str) -> str:
+    if code < 0:
+        return f"the converter ended by {signal.Signals(-code).name}"
+    lines = [line for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else f"the converter ended with {code}"

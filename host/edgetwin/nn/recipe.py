@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +21,12 @@ Task = Literal["classification", "reconstruction", "detection"]
 FILE = "recipe.toml"
 # What the data say of a network, not the recipe.
 SHAPES = ("input_shape", "length", "channels", "features", "classes")
+# Of an architecture's numbers, those that may be 0; the others are counts and shares above it.
+MAY_BE_ZERO = {"depth", "dropout"}
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Images(_Table):
@@ -55,6 +58,9 @@ class Data(_Table):
 class Architecture(_Table):
     """A function of :mod:`edgetwin.nn.architectures`, and its parameters beside the shapes, which the data say."""
 
+    # What is not finite would be refused once for each kind that a parameter may have; below it is once.
+    model_config = ConfigDict(allow_inf_nan=True)
+
     name: str
     parameters: dict[str, int | float | bool | str] = {}
 
@@ -65,9 +71,14 @@ class Architecture(_Table):
                 f"there is no architecture {self.name!r}: choose one of {', '.join(architectures.__all__)}"
             )
         accepted = [name for name in inspect.signature(self.function).parameters if name not in SHAPES]
-        for name in self.parameters:
+        for name, value in self.parameters.items():
             if name not in accepted:
                 raise ValueError(f"{self.name} has no parameter {name!r} but {', '.join(accepted) or 'none'}")
+            if isinstance(value, int | float):
+                may_be_zero = name in MAY_BE_ZERO
+                if not 0 <= value < math.inf or (value == 0 and not may_be_zero):
+                    least = "of at least" if may_be_zero else "above"
+                    raise ValueError(f"{self.name} takes a finite {name} {least} 0, not {value}")
         return self
 
     @property
@@ -175,7 +186,7 @@ class Recipe(_Table):
     def build(self, shape: tuple[int, ...], classes: int) -> Any:
         """The untrained network for inputs of `shape` (without the batch) and a number of classes.
 
-        Raises UserError if the architecture does not take such inputs.
+        Raises UserError if the architecture does not take such inputs, or its outputs do not fit the task.
         """
         offered = dict(zip(SHAPES, (shape, shape[0], shape[-1], shape[0], classes), strict=True))
         function = self.architecture.function
@@ -187,9 +198,22 @@ class Recipe(_Table):
                 "give another architecture or data set"
             )
         try:
-            return function(**needed, **self.architecture.parameters)
-        except (ValueError, TypeError) as error:
+            model = function(**needed, **self.architecture.parameters)
+        except (ValueError, TypeError, OverflowError) as error:
             raise UserError(f"{self.architecture.name} cannot be built for {self.data.name}: {error}") from error
+        wanted = (classes,) if self.task == "classification" else shape
+        found = tuple(model.outputs[0].shape[1:])
+        # Of two classes, one output is the probability of the second.
+        if found != wanted and (self.task, classes, found) != ("classification", 2, (1,)):
+            raise UserError(
+                f"{self.architecture.name} does not fit the task {self.task}: its output is {_sides(found)}, not "
+                f"{_sides(wanted)}: give another architecture or task"
+            )
+        return model
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -25,7 +25,7 @@ from edgetwin.nn.recipe import Recipe, Schedule, Task
 from edgetwin.nn.scoring import score
 from edgetwin.nn.training import predict, seed_networks
 
-__all__ = ["CHECKPOINT", "METRICS", "WEIGHTS", "Progress", "Training", "carry_out", "fingerprint"]
+__all__ = ["CHECKPOINT", "METRICS", "WEIGHTS", "Progress", "Training", "carry_out", "fingerprint", "recipe_digest"]
 
 CHECKPOINT, WEIGHTS, METRICS = "checkpoint.npz", "weights.npz", "metrics.json"
 MOMENTUM = 0.9
@@ -66,8 +66,8 @@ def carry_out(
 
     Raises
     ------
-    UserError : the data cannot be had, the checkpoint to resume is of another run, or the loss is no longer a number;
-        the checkpoint is then of the last epoch in which it was.
+    UserError : the data cannot be had, the checkpoint to resume is of another run, or the loss or the outputs are no
+        longer numbers; the checkpoint is then of the last epoch after which they were.
     """
     keras = load_keras()
     limits = getattr(recipe.budget, budget)
@@ -76,9 +76,9 @@ def carry_out(
     model = recipe.build(examples.shape, examples.classes)
     training = Training(recipe, limits.epochs, model, output / CHECKPOINT, fingerprint(recipe, budget, examples))
     training.carry_on(examples, on_step, resume=resume)
-    save_weights(model, output / WEIGHTS)
     history = training.history
     tested = score(predict(model, examples.test.inputs), examples.test, recipe.task)
+    save_weights(model, output / WEIGHTS)
     metrics = {
         "title": recipe.title,
         "task": recipe.task,
@@ -96,6 +96,7 @@ def carry_out(
         "cpu_seconds": sum(history["cpu_seconds"]),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
+        "recipe_digest": recipe_digest(recipe),
         "weights_sha256": weights_digest(model),
         "history": history,
     }
@@ -161,9 +162,14 @@ class Training:
             for name, value in self.model.train_on_batch(inputs, targets, return_dict=True).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
             if not math.isfinite(sums["loss"]):
-                raise UserError(self._diverged(sums["loss"]))
+                raise UserError(self._diverged(f"the loss became {sums['loss']}"))
             figures = {name: total / min((step + 1) * size, len(order)) for name, total in sums.items()}
             on_step(Progress(self.epoch + 1, self.epochs, step + 1, steps, figures))
+        # Each loss is of the weights before its step: the last step's may be ruined, and the checkpoint of no use.
+        with np.errstate(over="ignore"):
+            squares = np.square(predict(self.model, batch.inputs))
+        if not np.isfinite(squares).all():
+            raise UserError(self._diverged("the outputs became too large, or no numbers,"))
         if examples.validation is not None:
             outputs = predict(self.model, examples.validation.inputs)
             tested = score(outputs, examples.validation, self.recipe.task)
@@ -179,11 +185,11 @@ class Training:
         values = [variable.numpy() for variable in self.variables]
         Checkpoint(self.fingerprint, self.epoch, values, self.best, self.history).save(self.checkpoint)
 
-    def _diverged(self, loss: float) -> str:
+    def _diverged(self, what: str) -> str:
         kept = f"{self.checkpoint} has epoch {self.epoch}" if self.epoch else "no epoch was finished"
         rate = self.recipe.optimizer.learning_rate
         return (
-            f"the loss became {loss} in epoch {self.epoch + 1}; {kept}. Try optimizer.learning_rate = {rate / 10:g} "
+            f"{what} in epoch {self.epoch + 1}; {kept}. Try optimizer.learning_rate = {rate / 10:g} "
             f"(now {rate:g}), a longer schedule.warmup (now {self.recipe.schedule.warmup:g}), or look for extreme "
             f"values in {self.recipe.data.name}"
         )
@@ -217,6 +223,11 @@ def _rate(schedule: Schedule, share: float, epochs: int) -> float:
     if schedule.decay == "constant":
         return 1.0
     return (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of what of a recipe its weights depend on, as hexadecimal digits."""
+    return hashlib.sha256(recipe.model_dump_json(exclude=NO_MATTER).encode()).hexdigest()
 
 
 def fingerprint(recipe: Recipe, budget: str, examples: Examples) -> str:

@@ -65,8 +65,11 @@ class Subject:
         else:
             representative = spread(inputs)
         shape = tuple(model.outputs[0].shape[1:])
+        reconstructs = shape == inputs.shape[1:]
+        if len(shape) != 1 and not reconstructs:
+            raise UserError(f"{network} answers with values of shape {shape}: neither one a class nor its input again")
         if LABELS not in arrays:
-            if shape != inputs.shape[1:]:
+            if not reconstructs:
                 raise DataError(f"{data}: has no y: give class indices, since {network} does not reconstruct its input")
             return cls(
                 network.stem, model, "reconstruction", representative, ExampleSet(inputs, np.zeros(len(inputs), int))
@@ -109,8 +112,10 @@ def _inputs(values: npt.NDArray[Any], data: Path, name: str, model: Any) -> Floa
 
 
 def _labels(values: npt.NDArray[Any], data: Path, count: int, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    classes = max(shape[0], 2) if len(shape) == 1 else 0
-    fitting = values.dtype.kind in "iub" and values.size == count and classes
+    if len(shape) != 1:
+        raise DataError(f"{data}: has y, but the network answers with values of the shape of its input: leave y out")
+    classes = max(shape[0], 2)
+    fitting = values.dtype.kind in "iub" and values.size == count
     if not fitting or values.min() < 0 or values.max() >= classes:
         raise DataError(
             f"{data}: y is {values.dtype} of shape {values.shape}; give ({count},) class indices below the network's "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ _RAW = "raw"
 _UNREADABLE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-def load_inputs(path: Path, bundle: ModelBundle, *, raw: bool = False) -> list[npt.NDArray[Any]]:
+def load_inputs(
+    path: Path, bundle: ModelBundle, *, raw: bool = False, hint: Callable[[str], object] = lambda text: None
+) -> list[npt.NDArray[Any]]:
     """An array (N, *shape) of the input's type for each input of a model.
 
     A .npy or .npz file holds rows in the input's shape, flat or not, with or without its first dimension where that is
@@ -31,13 +34,17 @@ def load_inputs(path: Path, bundle: ModelBundle, *, raw: bool = False) -> list[n
 
     raw : the values are raw, of any type, and are scaled as the model's metadata say; an array of a .npz that is called
         "raw" always is, as in the test_samples.npz of ``edgetwin export``
+    hint : is told what may not be meant
 
-    Raises UserError for what does not go with the model.
+    Raises UserError for what does not go with the model, and for NaN and infinity.
     """
     arrays, are_raw = _read(path, bundle)
     if raw or are_raw:
         preprocessing = preprocessing_of(bundle)
-        arrays = [preprocessing.apply(_checked(array, path)) for array in arrays]
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays = [preprocessing.apply(_checked(array, path)) for array in arrays]
+    elif "preprocessing" in bundle.metadata and any(array.dtype.kind == "u" for array in arrays):
+        hint(f"{path}: taken as real values; give --raw to scale them as the model says")
     inputs = [_rows(array, info, path) for array, info in zip(arrays, bundle.inputs, strict=True)]
     if len({len(rows) for rows in inputs}) != 1:
         raise UserError(
@@ -56,7 +63,8 @@ def _read(path: Path, bundle: ModelBundle) -> tuple[list[npt.NDArray[Any]], bool
     else:
         try:
             loaded = np.load(path, allow_pickle=False)
-            arrays = {name: loaded[name] for name in loaded.files} if path.suffix.lower() == ".npz" else {"": loaded}
+            archive = loaded if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
+            arrays = {name: np.asarray(archive[name]) for name in archive}  # a member that is no .npy is bytes
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
         except _UNREADABLE as error:
@@ -67,7 +75,8 @@ def _read(path: Path, bundle: ModelBundle) -> tuple[list[npt.NDArray[Any]], bool
         return [arrays[_RAW]], True
     if len(arrays) == len(names):
         return list(arrays.values()), False
-    raise UserError(f"{path}: it has the arrays {', '.join(arrays)}; the model takes {', '.join(names)}")
+    found = "one array" if "" in arrays else f"the arrays {', '.join(arrays)}"
+    raise UserError(f"{path}: it has {found}; the model takes {', '.join(names)}")
 
 
 def _rows(array: npt.NDArray[Any], info: TensorInfo, path: Path) -> npt.NDArray[Any]:
@@ -75,10 +84,15 @@ def _rows(array: npt.NDArray[Any], info: TensorInfo, path: Path) -> npt.NDArray[
     shapes = (info.shape, info.shape[1:] if info.shape[:1] == (1,) else info.shape, (size,))
     if array.shape[1:] not in shapes:
         raise UserError(f"{path}: rows of shape {array.shape[1:]}; the model's input {info.name} takes {info.shape}")
-    rows = array.reshape(-1, *info.shape)
-    if rows.dtype == info.dtype:
-        return np.ascontiguousarray(rows)
-    return info.quantised(_checked(rows, path))
+    rows = _checked(array, path).reshape(-1, *info.shape)
+    if rows.dtype != info.dtype:
+        with np.errstate(over="ignore"):
+            rows = rows.astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise UserError(
+            f"{path}: the values for input {info.name} hold NaN or infinity: fill them in or drop their rows"
+        )
+    return np.ascontiguousarray(rows if rows.dtype == info.dtype else info.quantised(rows))
 
 
 def _checked(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

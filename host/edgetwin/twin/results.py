@@ -20,6 +20,7 @@ __all__ = ["npz_bytes", "results_of"]
 def results_of(received: Received, bundle: ModelBundle) -> dict[str, NDArray[Any]]:
     """An array (N, *shape) for each output by name, N windows, and "status" (N,): 0, or why a window has no result.
 
+    An output that is called "status" stays what it is.
     Rows without a result are 0; their status is the board's (status.h), or -1 if the window never arrived.
 
     Raises UserError for results of other sizes than the model's.
@@ -44,7 +45,7 @@ def results_of(received: Received, bundle: ModelBundle) -> dict[str, NDArray[Any
         info.name: np.ascontiguousarray(part).view(info.dtype).reshape(windows, *info.shape)
         for part, info in zip(parts, bundle.outputs, strict=True)
     }
-    return results | {"status": status}
+    return {"status": status} | results
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -64,11 +64,12 @@ def leaky_relu_table(
 def hard_swish_table(
     scale: np.float32, zero_point: int, output_scale: np.float32, output_zero_point: int
 ) -> _Table | None:
-    """HARD_SWISH, in int16 arithmetic; None where the output's scale is too small for it (below scale / 128)."""
+    """HARD_SWISH, in int16 arithmetic; None where that is not defined: an output's scale below scale / 128 or above
+    512 scale, or a scale below 1.8e-7."""
     fine_scale = np.float32(1 / 128) * np.float32(scale)
     output_multiplier, output_exponent = _int16_multiplier(fine_scale / np.float32(output_scale))
     relu_multiplier, relu_exponent = _int16_multiplier(fine_scale / np.float32(3 / 32768))
-    if output_exponent > 0:
+    if not -15 <= output_exponent <= 0 or relu_exponent < -15:
         return None
     fine = (_INPUTS - zero_point) << 7
     unshifted = _high_product16(fine, output_multiplier)
@@ -108,7 +109,8 @@ def exponentials(scale: float, beta: float) -> npt.NDArray[np.int32] | None:
     real = min(float(np.float32(beta)) * float(scale) * 2.0**26, 2.0**31 - 1)
     if real <= 1:
         return None
-    multiplier, shift = quantize_multiplier(real)
+    multiplier, shift = quantize_multiplier(real / 2)  # which may have no shift of 31
+    shift += 1
     differences = np.arange(256, dtype=np.int64)
     counted = differences <= _radius(5, shift)
     scaled = _high_product(-(np.where(counted, differences, 0) << shift), multiplier)

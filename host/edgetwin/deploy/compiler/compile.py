@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgetwin import core
 from edgetwin.deploy.compiler.emit import emit
 from edgetwin.deploy.compiler.graph import Graph
 from edgetwin.deploy.compiler.layers import Program
@@ -81,7 +82,9 @@ def compile_graph(
     merge_lookups(program)
     plan = plan_memory(program)
     described = {**(metadata or {}), **_description(graph, program, plan, sha256)}
-    return Compiled(graph, program, plan, sha256, emit(program, graph, plan, described))
+    bundle = emit(program, graph, plan, described)
+    _check_opens(program.name, bundle)
+    return Compiled(graph, program, plan, sha256, bundle)
 
 
 def target_of(core: str) -> str:
@@ -94,6 +97,16 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _check_opens(name: str, bundle: bytes) -> None:
+    """Refuses a bundle as every board does: kernels have limits (2^24 in a dimension) that rules leave to them."""
+    try:
+        core.Model(bundle)
+    except core.CoreError as error:
+        raise UserError(
+            f"{name} is beyond what a board runs ({core.status_text(error.status)}): make its tensors smaller"
+        ) from error
 
 
 def _description(graph: Graph, program: Program, plan: Plan, sha256: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) with real ≈ multiplier * 2^(shift - 31), 2^30 <= multiplier < 2^31; (0, 0) for 0.
 
     As TFLite's QuantizeMultiplier (quantization_util.cc): halves away from zero; below 2^-32 it is 0.
+
+    Raises OverflowError from 2^30 on: TFLite Micro would shift an int32 out of its bits.
     """
     if real == 0.0:
         return 0, 0
@@ -24,8 +26,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         shift += 1
     if shift < -31:
         return 0, 0
-    if shift > 30:  # saturates, as TFLite does
-        return (1 << 31) - 1, 30
+    if shift > 30:
+        raise OverflowError(f"{real} is no multiplier below 2^30")
     return multiplier, shift
 
 
@@ -43,9 +45,13 @@ def activation_range(activation: str, scale: float, zero_point: int) -> tuple[in
     """(low, high) of an int8 output with a fused activation: CalculateActivationRangeQuantized.
 
     activation : NONE, RELU, RELU6 or RELU_N1_TO_1
+
+    Raises OverflowError where a limit is no int32: TFLite Micro's conversion is undefined.
     """
 
     def quantised(real: float) -> int:
+        if abs(real / scale) >= 1 << 31:
+            raise OverflowError(f"{real} is no int32 at the scale {scale}")
         exact = float(np.float32(real) / np.float32(scale))
         return zero_point + int(math.floor(exact + 0.5) if exact >= 0 else math.ceil(exact - 0.5))
 

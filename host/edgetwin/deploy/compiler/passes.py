@@ -120,7 +120,7 @@ def _name_reshape(operator: Operator) -> None:
         moved = [axis for axis in moved if source.shape[axis] > 1]
         same = moved == sorted(moved)
     elif operator.code in ("PAD", "PADV2"):
-        same = True  # without a pad, as the sizes show
+        same = second is not None and not second.any()  # -1 after 1 keeps the size, too
     else:
         same = operator.code == "CONCATENATION" and len(operator.inputs) == 1
     if same:
@@ -139,7 +139,8 @@ def _drop_identities(graph: Graph) -> None:
             same = np.array_equal(operator.options["table"], np.arange(-128, 128))
         elif operator.code in ("RELU", "RELU6") and same and output.scale.size == 1:
             scale, zero_point = float(output.scale[0]), int(output.zero_point[0])
-            same = scale > 0 and activation_range(operator.code, scale, zero_point) == (-128, 127)
+            # Far smaller scales, at which 6 is no int32, are refused later.
+            same = scale > 2.0**-28 and activation_range(operator.code, scale, zero_point) == (-128, 127)
         # An output keeps its own tensor, with the name that the file gives it.
         keeps = operator.code in ("QUANTIZE", "RESHAPE", "LOOKUP", "RELU", "RELU6")
         if keeps and same and source is not None and output not in graph.outputs:

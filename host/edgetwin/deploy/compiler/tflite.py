@@ -135,14 +135,15 @@ class _Reader:
         self._bounded(subgraph.TensorsLength(), _MOST_TENSORS, "tensors")
         self._bounded(subgraph.OperatorsLength(), _MOST_TENSORS - 1, "operators")
         tensors = [self._tensor(i, subgraph.Tensors(i)) for i in range(subgraph.TensorsLength())]
-        inputs = self._operands(tensors, _vector(subgraph, "Inputs"))
-        outputs = self._operands(tensors, _vector(subgraph, "Outputs"))
+        inputs = _present(self._operands(tensors, _vector(subgraph, "Inputs")))
+        outputs = _present(self._operands(tensors, _vector(subgraph, "Outputs")))
         operators = [self._operator(i, subgraph.Operators(i), tensors) for i in range(subgraph.OperatorsLength())]
         if not inputs or not outputs or not operators:
             raise UserError(f"{self._name} has no input, no output or no operator: convert it again")
-        for tensor in dict.fromkeys(tensor for operator in operators for tensor in operator.operands):
+        operands = [tensor for operator in operators for tensor in operator.operands]
+        for tensor in dict.fromkeys([*inputs, *outputs, *operands]):
             self._check(tensor)
-        return Graph(self._name, _present(inputs), _present(outputs), operators)
+        return Graph(self._name, inputs, outputs, operators)
 
     def _bounded(self, count: int, most: int, what: str) -> int:
         if count > most:
@@ -172,7 +173,7 @@ class _Reader:
         )
 
     def _check(self, tensor: Tensor) -> None:
-        """Refuses what no operator can have for an operand (the intermediates of an LSTM have no shape)."""
+        """Refuses what can be no input, output or operand (the intermediates of an LSTM have no shape)."""
         where = f"{self._name}: tensor {tensor.index} ({tensor.name})"
         if any(size < 1 for size in tensor.shape):
             raise UserError(
@@ -353,5 +354,7 @@ def _check_order(graph: Graph) -> None:
             if tensor.is_constant or tensor in known:
                 raise UnsupportedModelError(operator, f"{tensor.name} is written twice", "convert the model again")
             known.add(tensor)
-    if any(tensor.is_constant for tensor in graph.inputs) or not known.issuperset(graph.outputs):
-        raise UserError(f"{graph.name}: an input is a constant, or an output is never written: convert the model again")
+    if any(tensor.is_constant or tensor.is_variable for tensor in graph.inputs) or not known.issuperset(graph.outputs):
+        raise UserError(
+            f"{graph.name}: an input is a constant or a state, or an output is never written: convert the model again"
+        )

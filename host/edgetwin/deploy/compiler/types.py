@@ -20,20 +20,30 @@ def check_types(graph: Graph) -> None:
 
     Raises
     ------
-    UserError : a float, float16, dynamic-range, uint8 or int16x8 model.
+    UserError : a float, float16, dynamic-range, uint8 or int16x8 model, or an input or output that no board takes.
     UnsupportedModelError : one operator has a tensor that no kernel takes.
     """
     for operator in graph.operators:
         for tensor in operator.operands:
-            dtype = tensor.dtype
-            if dtype in (np.uint8, np.float16, np.float64):
-                raise UserError(f"{graph.name} is a {dtype} model ({tensor.name}): {_INT8}")
-            if dtype == np.int16 and not tensor.is_constant and not tensor.is_variable:
-                raise UserError(f"{graph.name} is an int16x8 model ({tensor.name}): {_INT8}")
-            if dtype == np.float32 and operator.code not in _FLOATS:
+            _check_kind(graph, tensor)
+            if tensor.dtype == np.float32 and operator.code not in _FLOATS:
                 _refuse_floats(graph, operator, tensor)
-            if dtype == np.int8:
-                _check_quantization(operator, tensor)
+            fault = _fault(tensor)
+            if fault is not None:
+                raise UnsupportedModelError(operator, *fault)
+    for tensor in (*graph.inputs, *graph.outputs):  # that no operator may read or write
+        _check_kind(graph, tensor)
+        fault = _fault(tensor)
+        if fault is not None:
+            raise UserError(f"{graph.name}: {': '.join(fault)}")
+
+
+def _check_kind(graph: Graph, tensor: Tensor) -> None:
+    """Refuses models by the type of one tensor; what floats are depends on their operators."""
+    if tensor.dtype in (np.uint8, np.float16, np.float64):
+        raise UserError(f"{graph.name} is a {tensor.dtype} model ({tensor.name}): {_INT8}")
+    if tensor.dtype == np.int16 and not tensor.is_constant and not tensor.is_variable:
+        raise UserError(f"{graph.name} is an int16x8 model ({tensor.name}): {_INT8}")
 
 
 def _refuse_floats(graph: Graph, operator: Operator, tensor: Tensor) -> None:
@@ -44,10 +54,14 @@ def _refuse_floats(graph: Graph, operator: Operator, tensor: Tensor) -> None:
     raise UserError(f"{graph.name} is {kind} ({tensor.name}): {_INT8}")
 
 
-def _check_quantization(operator: Operator, tensor: Tensor) -> None:
+def _fault(tensor: Tensor) -> tuple[str, str] | None:
+    """(what is wrong, remedy) of how an int8 tensor is quantised, if something is."""
+    if tensor.dtype != np.int8:
+        return None
     if not tensor.is_constant and tensor.scale.size != 1:
-        raise UnsupportedModelError(operator, f"{tensor.name} is int8 without one scale", _INT8)
+        return f"{tensor.name} is int8 without one scale", _INT8
     if np.any(np.abs(2 * tensor.zero_point + 1) > 255):
-        raise UnsupportedModelError(operator, f"{tensor.name} has a zero point beyond int8", _AGAIN)
+        return f"{tensor.name} has a zero point beyond int8", _AGAIN
     if not tensor.is_constant and not tensor.scale[0] > 0:
-        raise UnsupportedModelError(operator, f"{tensor.name} has the scale 0", _AGAIN)
+        return f"{tensor.name} has the scale 0", _AGAIN
+    return None

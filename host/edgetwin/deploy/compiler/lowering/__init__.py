@@ -127,6 +127,10 @@ def lower(graph: Graph, target: str) -> Program:
             )
         try:
             rule(lowering, operator)
+        except OverflowError as error:  # of quantize_multiplier and activation_range
+            raise UnsupportedModelError(
+                operator, "its output's scale is too small", "calibrate with representative data"
+            ) from error
         except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
             # Rules check what models have; what no converter writes need only be refused.
             raise UnsupportedModelError(

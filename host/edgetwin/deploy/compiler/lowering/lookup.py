@@ -90,6 +90,6 @@ def lower_hard_swish(lowering: Lowering, operator: Operator) -> None:
     table = activations.hard_swish_table(*source, *output)
     if table is None:
         raise UnsupportedModelError(
-            operator, "its output's scale is too small for its input's", "calibrate with representative data"
+            operator, "its scales are too small or too far apart", "calibrate with representative data"
         )
     add_lookup(lowering, operator, table)
