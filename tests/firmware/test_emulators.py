@@ -259,7 +259,8 @@ def test_a_node_ends_with_a_killed_parent(native: Firmware) -> None:
         time.sleep(0.02)
 
 
-def test_run_prints_the_url_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_prints_the_url_and_stops_on_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
     need("native")
     key = tmp_path / "key"
     key.write_text(KEY.hex())
@@ -271,7 +272,7 @@ def test_run_prints_the_url_and_stops_on_ctrl_c(tmp_path: Path) -> None:
         answer = json.loads(process.stdout.readline())
         with Session(answer["url"], KEY) as session:
             assert session.info.board == answer["board"] == "native"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(10) == 0
 
 

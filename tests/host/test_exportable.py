@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 pytest.importorskip("keras", reason="edgetwin[train] is not installed")
-if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    pytest.skip("conversions are TensorFlow's", allow_module_level=True)
 
 from edgetwin.deploy.compiler.compile import compile_model
 from edgetwin.deploy.model import Model, ModelBundle

@@ -9,8 +9,8 @@ import pytest
 
 from edgetwin.core import Dictionary
 from edgetwin.data import Samples, load_asd
+from edgetwin.deploy.atom_picture import AtomPicture
 from edgetwin.deploy.learning import LearningPlan, learn_bundle, signals_for
-from edgetwin.deploy.pictures import AtomPicture
 from edgetwin.deploy.training import TrainingSet, open_training_set
 from edgetwin.dictionary.sparse import SparseCodes
 from edgetwin.dictionary.target import code_bits, search

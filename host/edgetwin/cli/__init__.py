@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -59,7 +60,9 @@ app.add_typer(bench, name="bench")
 
 
 def main() -> None:
-    """Entry point: exit code 0 done, 1 the check failed, 2 bad input (one line on stderr)."""
+    """Entry point: exit code 0 done, 1 the check failed, 2 bad input (one line on stderr), 130 interrupted."""
+    # SIGTERM ends a command as Ctrl-C does: nodes and converters end with it, and temporary files go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:

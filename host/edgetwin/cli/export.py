@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,8 +37,6 @@ def export(
     from edgetwin.nn.backend import require_keras
     from edgetwin.nn.trained import default_output
 
-    # SIGTERM, too, ends the converters and removes their files.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = output or default_output(model)
     check_writable(folder)
     require_keras()

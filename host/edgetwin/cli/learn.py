@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,7 +121,6 @@ def learn(
     from edgetwin.twin import Twin
     from edgetwin.twin.wire import affordable, measure
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     size = _image_size(image)
     plan = LearningPlan(
         n_components=atoms,
@@ -292,7 +290,7 @@ def _show_search(search: SearchResult) -> None:
 
 
 def _draw(path: Path, title: str, learned: Learned, usage: Any) -> None:
-    from edgetwin.deploy.pictures import AtomPicture
+    from edgetwin.deploy.atom_picture import AtomPicture
 
     atoms, errors, training = learned.bundle.dequantised(), learned.iteration.errors, learned.training
     # Whole rows as signals are one channel without a name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -84,8 +83,6 @@ def quantize(
     from edgetwin.nn.subject import Subject
     from edgetwin.nn.trained import default_output, load_trained
 
-    # SIGTERM, too, ends the converters and removes their files.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [name for name in MODES if name in (mode or MODES)]
     folder = output or (Path("build", "models", model.stem) if model.suffix == _KERAS else default_output(model))
     check_writable(folder)

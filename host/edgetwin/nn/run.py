@@ -232,7 +232,7 @@ def recipe_digest(recipe: Recipe) -> str:
 
 def fingerprint(recipe: Recipe, budget: str, examples: Examples) -> str:
     """Of what weights depend on beside the machine: the recipe, for how long (`budget`), the data."""
-    digest = hashlib.sha256(f"{budget} {recipe.model_dump_json(exclude=NO_MATTER)}".encode())
+    digest = hashlib.sha256(f"{budget} {recipe_digest(recipe)}".encode())
     for part in (examples.train, examples.validation):
         if part is not None:
             digest.update(np.ascontiguousarray(part.inputs).data)
