@@ -196,6 +196,17 @@ def test_a_network_for_any_size_is_refused(keras) -> None:
         to_tflite(model, np.zeros((2, 8, 3), np.float32))
 
 
+def test_a_layer_of_a_class_of_the_users_own_is_named(keras) -> None:
+    class Doubling(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    model = keras.Sequential([keras.Input((3,)), Doubling(name="twice")], name="own")
+    with pytest.raises(UserError, match="layer twice of own is a class of your own, Doubling") as error:
+        to_tflite(model, np.zeros((2, 3), np.float32))
+    assert "\n" not in str(error.value)
+
+
 def test_an_operator_that_the_converter_does_not_know_is_named_with_its_layer(keras) -> None:
     model = keras.Sequential([keras.Input((4, 4, 4, 2)), keras.layers.MaxPooling3D(name="solid")], name="volume")
     with pytest.raises(UserError, match=r"operator MaxPool3D in volume_1/solid.*layer solid of volume") as error:
